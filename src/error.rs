@@ -1,0 +1,110 @@
+//! One error type for the whole program: what happened, to what, and what to do next.
+//!
+//! There is no blanket `From`: a foreign error becomes an [`Error`] at the call that knows what was being done
+//! and to which file, key or collection. The [`Kind`] alone decides exit code and retry.
+
+use std::fmt;
+
+/// What an [`Error`] means for the run; closed on purpose, so that exit codes stay a function of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Flags, environment file or manifest are wrong; nothing was touched (exit 2).
+    Input,
+    /// The source or the lake cannot be used at all: unreachable, refused, missing bucket, no permission (exit 3
+    /// when it stops the whole run, otherwise the collection fails).
+    Unavailable,
+    /// Reading one collection failed.
+    Source,
+    /// Documents and the table's schema or settings cannot be brought together.
+    Schema,
+    /// Reading or writing one table or state object failed.
+    Lake,
+    /// A conditional write found another version than the one this run read.
+    Conflict,
+    /// Another run holds the lease of the collection.
+    Busy,
+    /// Mail, metrics, webhook or catalog failed; never undoes data.
+    Notify,
+    /// A promise (P1-P10) would have been broken.
+    Invariant,
+    /// SIGINT, SIGTERM or the deadline.
+    Interrupted,
+}
+
+/// An error with the chain of what was being done, outermost first, and an optional hint.
+///
+/// `Display` is one line without the hint; `{:#}` adds the source errors. Messages carry no credential and no
+/// document content (P10): foreign texts go through [`crate::model::redact::quoted`] before they get here.
+pub struct Error {
+    kind: Kind,
+    message: String,
+    context: Vec<String>,
+    hint: Option<String>,
+}
+
+/// The result of everything that can fail in lakefold.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A new error; `message` says what happened, without "failed to".
+    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), context: Vec::new(), hint: None }
+    }
+
+    /// Adds what was being done, with its object: `.context("read lease main/_lakefold/leases/a.json")`.
+    #[must_use]
+    pub fn context(mut self, doing: impl fmt::Display) -> Self {
+        self.context.push(doing.to_string());
+        self
+    }
+
+    /// Says what the reader should do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// The kind, from which exit code and retry follow.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What to do next, when known.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for doing in self.context.iter().rev() {
+            write!(f, "{doing}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.kind)?;
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Turns a foreign result into ours at the place that knows what was being done.
+pub trait ResultExt<T> {
+    /// `what` names the action and its object; the foreign text follows it, filtered (P10).
+    fn or_error(self, kind: Kind, what: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> ResultExt<T> for std::result::Result<T, E> {
+    fn or_error(self, kind: Kind, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|e| Error::new(kind, crate::model::redact::quoted(&e.to_string())).context(what))
+    }
+}

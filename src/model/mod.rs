@@ -1,0 +1,13 @@
+//! The words all stages share: plain data and pure functions, no I/O.
+//!
+//! Everything that crosses a border between two stages is a type of this folder, so that no stage imports another.
+
+pub mod batch;
+pub mod collection;
+pub mod names;
+pub mod progress;
+pub mod record;
+pub mod redact;
+pub mod secret;
+pub mod settings;
+pub mod window;

@@ -1,0 +1,174 @@
+//! The record of a run: the one thing that summary, mail, `--json`, status and exit code are made of.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the record's JSON.
+pub const FORMAT: u32 = 1;
+
+/// `_lakefold/runs/<run_id>.json`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`FORMAT`]
+    pub format: u32,
+    /// `YYYYMMDDTHHMMSSZ-xxxxxx`
+    pub run_id: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub finished_at: String,
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// `true` when nothing was written (`--dry-run`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// In manifest order.
+    pub collections: Vec<CollectionRecord>,
+    /// What was asked of the catalog.
+    pub catalog: Vec<CatalogRecord>,
+    /// Who was told.
+    pub notifications: Vec<NotificationRecord>,
+}
+
+/// How a collection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Read and landed.
+    Ok,
+    /// Nothing new at the source.
+    Idle,
+    /// Changed nothing; `reason` says why.
+    Failed,
+    /// Another run holds it.
+    Busy,
+}
+
+impl Outcome {
+    /// The word used in records, logs and watermark files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Idle => "idle",
+            Outcome::Failed => "failed",
+            Outcome::Busy => "busy",
+        }
+    }
+}
+
+/// One collection's part of the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollectionRecord {
+    /// Source database.
+    pub database: String,
+    /// Source collection.
+    pub collection: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it failed or is busy, with what to do next.
+    pub reason: Option<String>,
+    /// `full`, `incremental` or `dump` (read whole, folded over what is stored).
+    pub mode: String,
+    /// RFC 3339; none for full reads.
+    pub window_from: Option<String>,
+    /// RFC 3339; how far the collection has been read after this run.
+    pub watermark: Option<String>,
+    /// P6: `read = inserted + updated + unchanged + superseded + quarantined`.
+    pub rows: Rows,
+    /// Data files.
+    pub files: Files,
+    /// BSON read, Parquet written.
+    pub bytes: Bytes,
+    /// Partitions that did not exist before.
+    pub partitions_new: u64,
+    /// Wall time.
+    pub seconds: f64,
+    /// Columns that appeared or changed their type.
+    pub schema_changes: Vec<SchemaChange>,
+    /// Values kept in `_misfits`.
+    pub misfits: u64,
+    /// Requests that were repeated.
+    pub retries: u64,
+    /// What an operator should know although nothing failed: documents no window sees, a missing index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Counts of documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Documents the source sent.
+    pub read: u64,
+    /// New in the table.
+    pub inserted: u64,
+    /// Replaced the stored row.
+    pub updated: u64,
+    /// Equal to the stored row.
+    pub unchanged: u64,
+    /// Lost against a newer reading of the same `_id`.
+    pub superseded: u64,
+    /// Could not be read, kept byte for byte.
+    pub quarantined: u64,
+    /// Left their old partition (part of `updated`).
+    pub moved: u64,
+    /// Rows of the table that a full run did not find any more.
+    pub deleted: u64,
+}
+
+/// Counts of data files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Created or replaced.
+    pub written: u64,
+    /// Removed because no row was left.
+    pub deleted: u64,
+    /// Rewritten because a column's type changed.
+    pub retyped: u64,
+}
+
+/// Amounts in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// BSON from the source.
+    pub read: u64,
+    /// Parquet into the lake.
+    pub written: u64,
+}
+
+/// A column that appeared or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaChange {
+    /// Dotted path in original names.
+    pub path: String,
+    /// Name in the lake, dotted.
+    pub column: String,
+    /// Type before; none: the column is new.
+    pub from: Option<String>,
+    /// Type now.
+    pub to: String,
+    /// Values of the new kinds seen in this run.
+    pub count: u64,
+    /// Some `_id`s that show it, discreet (P10).
+    pub example_ids: Vec<String>,
+}
+
+/// One crawler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogRecord {
+    /// Name of the crawler.
+    pub crawler: String,
+    /// What happened to it.
+    pub outcome: String,
+    /// Include paths added.
+    pub targets_added: u64,
+}
+
+/// One channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationRecord {
+    /// `mail`
+    pub channel: String,
+    /// `sent`, or why not.
+    pub outcome: String,
+}
