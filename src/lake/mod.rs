@@ -70,7 +70,12 @@ impl Lake {
     /// [`Kind::Unavailable`] when the bucket is missing, credentials or permissions do not suffice, nothing answers
     /// or the path is not a folder; [`Kind::Input`] when the URL is not one of a lake.
     pub async fn open(settings: &LakeSettings) -> Result<Self> {
-        Ok(Self { inner: Arc::new(open::open(settings).await?) })
+        Self::open_with(settings, &open::aws_variables()).await
+    }
+
+    /// As [`Lake::open`], with `(name, value)` pairs in place of this process's `AWS_` variables.
+    pub async fn open_with(settings: &LakeSettings, aws: &[(String, String)]) -> Result<Self> {
+        Ok(Self { inner: Arc::new(open::open(settings, aws).await?) })
     }
 
     /// The lake's URL without credentials, to be shown.

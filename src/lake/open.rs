@@ -49,8 +49,16 @@ fn probe_retries() -> RetryConfig {
     RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(5), ..retries() }
 }
 
+/// The `AWS_` variables of this process: credentials, region and endpoint in the ordinary spelling.
+pub(super) fn aws_variables() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("AWS_"))
+        .collect()
+}
+
 /// Opens the lake and makes sure that it answers.
-pub(super) async fn open(settings: &LakeSettings) -> Result<Inner> {
+pub(super) async fn open(settings: &LakeSettings, aws: &[(String, String)]) -> Result<Inner> {
     let counters = Arc::new(Counters::default());
     if let Some(path) = settings.url.strip_prefix("file:") {
         // `file:PATH`, `file:/PATH` and `file:///PATH` name a path as it is, without percent signs decoded.
@@ -67,7 +75,7 @@ pub(super) async fn open(settings: &LakeSettings) -> Result<Inner> {
     let wire = Wire::new(Arc::clone(&counters));
     let place = Place { bucket, prefix, url: &url, counters, wire };
     match url.scheme() {
-        "s3" => s3(place, settings).await,
+        "s3" => s3(place, settings, aws).await,
         "gs" => google(place).await,
         "az" => azure(place).await,
         other => Err(wrong(&format!("`{other}` is no scheme of a lake"))),
@@ -98,8 +106,14 @@ async fn local(path: PathBuf, counters: Arc<Counters>) -> Result<Inner> {
     })
 }
 
-async fn s3(place: Place<'_>, settings: &LakeSettings) -> Result<Inner> {
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(place.bucket);
+async fn s3(place: Place<'_>, settings: &LakeSettings, aws: &[(String, String)]) -> Result<Inner> {
+    let mut builder = AmazonS3Builder::new().with_bucket_name(place.bucket);
+    for (name, value) in aws {
+        // Variables of other AWS programs, `AWS_PROFILE` among them, are none of the store's.
+        if let Ok(key) = name.to_ascii_lowercase().parse() {
+            builder = builder.with_config(key, value);
+        }
+    }
     let endpoint = settings
         .endpoint
         .clone()
@@ -234,7 +248,7 @@ mod tests {
         for url in ["ftp://bucket/x", "lake", "s3:///x"] {
             let settings =
                 LakeSettings { url: url.to_owned(), endpoint: None, region: None, path_style: true, zstd_level: 3 };
-            assert_eq!(open(&settings).await.err().map(|e| e.kind()), Some(Kind::Input), "{url}");
+            assert_eq!(open(&settings, &[]).await.err().map(|e| e.kind()), Some(Kind::Input), "{url}");
         }
     }
 }

@@ -1,0 +1,3 @@
+//! What several tests need: servers to talk to.
+
+pub mod s3;
