@@ -1,1 +1,21 @@
-//! run
+//! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
+
+pub mod clock;
+mod collection;
+mod fold;
+mod index;
+mod interrupt;
+mod land;
+mod options;
+mod partitions;
+mod pool;
+mod quarantine;
+mod read;
+mod recover;
+mod scope;
+mod shapes;
+mod shrink;
+
+pub use interrupt::Interrupt;
+pub use options::RunOptions;
+pub use pool::run;
