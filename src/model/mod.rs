@@ -4,10 +4,12 @@
 
 pub mod batch;
 pub mod collection;
+pub mod modified;
 pub mod names;
 pub mod progress;
 pub mod record;
 pub mod redact;
 pub mod secret;
 pub mod settings;
+pub mod time;
 pub mod window;
