@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod collection;
 pub mod column;
+pub mod modified;
 pub mod names;
 pub mod progress;
 pub mod record;
@@ -13,4 +14,5 @@ pub mod secret;
 pub mod seen;
 pub mod settings;
 pub mod table;
+pub mod time;
 pub mod window;

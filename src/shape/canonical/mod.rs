@@ -11,7 +11,6 @@ pub mod time;
 
 pub use extended::extended;
 pub use json::{json, quote};
-pub use parse::parse_into;
 
 use super::raw::Value;
 use base64::Engine;
