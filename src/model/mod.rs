@@ -10,4 +10,5 @@ pub mod record;
 pub mod redact;
 pub mod secret;
 pub mod settings;
+pub mod status;
 pub mod window;
