@@ -13,6 +13,7 @@ pub mod redact;
 pub mod secret;
 pub mod seen;
 pub mod settings;
+pub mod status;
 pub mod table;
 pub mod time;
 pub mod window;
