@@ -5,9 +5,11 @@
 pub mod batch;
 pub mod collection;
 pub mod names;
+pub mod problem;
 pub mod progress;
 pub mod record;
 pub mod redact;
 pub mod secret;
 pub mod settings;
+pub mod signal;
 pub mod window;
