@@ -1,1 +1,3 @@
-//! run
+//! The only module that knows the order of the stages.
+
+pub mod options;

@@ -70,6 +70,11 @@ pub fn load(name_or_path: &str) -> Result<Settings, Invalid> {
     parse(&text, &file, &name, &|variable| std::env::var(variable).ok())
 }
 
+/// Whether colours are welcome: <https://no-color.org>.
+pub fn wants_color() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Which environments there are, for somebody who named one that is not.
 fn existing_environments(wanted: &str) -> String {
     let names: Vec<String> = std::fs::read_dir("env")
