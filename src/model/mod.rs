@@ -12,4 +12,5 @@ pub mod redact;
 pub mod secret;
 pub mod settings;
 pub mod signal;
+pub mod status;
 pub mod window;
