@@ -6,7 +6,7 @@ mod fold;
 mod index;
 mod interrupt;
 mod land;
-mod options;
+pub mod options;
 mod partitions;
 mod pool;
 mod quarantine;
@@ -17,5 +17,4 @@ mod shapes;
 mod shrink;
 
 pub use interrupt::Interrupt;
-pub use options::RunOptions;
 pub use pool::run;

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::collection::Job;
+use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
 use crate::error::{Error, Kind, Result};
@@ -39,6 +40,8 @@ pub async fn run(
     let source = extract::open(&settings.source, &run_id)?;
     let bound = source.bound().await?;
     let unfinished = unfinished_tables(&lake).await?;
+    let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
+    let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
 
     let chosen: Vec<CollectionSpec> = collections
         .into_iter()
@@ -57,7 +60,7 @@ pub async fn run(
             bound: &bound,
             run_id: &run_id,
             progress: progress.as_ref(),
-            interrupt: &options.interrupt,
+            interrupt: &interrupt,
             budget,
             unfinished: unfinished.contains(&spec.namespace.folder()),
         };
@@ -78,10 +81,10 @@ pub async fn run(
         catalog: Vec::new(),
         notifications: Vec::new(),
     };
-    record.exit_code = exit_code(&record, options.interrupt.signal());
+    record.exit_code = exit_code(&record, interrupt.signal());
     if !options.dry_run {
         record.notifications = notify::notify(&settings.mail, &record);
-        record.exit_code = exit_code(&record, options.interrupt.signal());
+        record.exit_code = exit_code(&record, interrupt.signal());
         state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
     }
     Ok(record)
