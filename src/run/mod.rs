@@ -1,3 +1,83 @@
 //! The only module that knows the order of the stages.
 
 pub mod options;
+
+use crate::error::{Error, Kind, Result};
+use crate::model::collection::CollectionSpec;
+use crate::model::progress::Progress;
+use crate::model::record::RunRecord;
+use crate::model::settings::Settings;
+use options::RunOptions;
+use std::sync::Arc;
+
+/// Folds what changed in `collections` into the lake of `settings`.
+///
+/// # Errors
+/// No collection could be attempted; what happens to one collection stands in the record.
+pub async fn run(
+    _settings: &Settings,
+    _collections: Vec<CollectionSpec>,
+    _options: RunOptions,
+    _progress: Arc<dyn Progress>,
+) -> Result<RunRecord> {
+    Err(Error::new(Kind::Invariant, "the stages are not joined on this branch"))
+}
+
+pub mod status {
+    //! Where every collection stands.
+
+    use super::{CollectionSpec, Error, Kind, Result, Settings};
+    use crate::model::status::CollectionStatus;
+
+    /// One entry for each of `specs`, from the lake alone.
+    ///
+    /// # Errors
+    /// The lake cannot be read.
+    pub async fn status(_settings: &Settings, _specs: &[CollectionSpec]) -> Result<Vec<CollectionStatus>> {
+        Err(Error::new(Kind::Invariant, "the stages are not joined on this branch"))
+    }
+}
+
+pub mod query {
+    //! SQL over the lake.
+
+    use super::{CollectionSpec, Error, Kind, Result, Settings};
+    use std::io::Write;
+
+    /// A query and what its rows are to become.
+    #[derive(Debug, Clone)]
+    pub struct QueryRequest {
+        /// One statement.
+        pub sql: String,
+        /// Values for `$NAME` in it.
+        pub params: Vec<(String, String)>,
+        /// How the rows look.
+        pub format: ResultFormat,
+    }
+
+    /// How rows look.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum ResultFormat {
+        /// For people.
+        Table,
+        /// RFC 4180, with a header.
+        Csv,
+        /// A JSON array of objects.
+        Json,
+        /// One Parquet file.
+        Parquet,
+    }
+
+    /// Writes the rows to `out`.
+    ///
+    /// # Errors
+    /// The query is wrong, the lake cannot be read, or `out` takes no more.
+    pub async fn query(
+        _settings: &Settings,
+        _specs: &[CollectionSpec],
+        _request: &QueryRequest,
+        _out: &mut (dyn Write + Send),
+    ) -> Result<()> {
+        Err(Error::new(Kind::Invariant, "the stages are not joined on this branch"))
+    }
+}
