@@ -1,4 +1,8 @@
 //! The one integration binary.
 
 mod store;
+//! The one integration binary: real servers, the real program, the real lake. One binary, because linking is what
+//! a test build costs.
+
+mod extract;
 mod support;
