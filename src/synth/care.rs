@@ -68,7 +68,9 @@ impl Appointment {
             }
         };
         let arrived = slot + dice.between(-25, 20) * MINUTE;
-        let seen = arrived.max(slot) + dice.weighted(&[20, 25, 20, 15, 10, 6, 4]) as i64 * 11 * MINUTE + dice.between(1, 9) * MINUTE;
+        let seen = arrived.max(slot)
+            + dice.weighted(&[20, 25, 20, 15, 10, 6, 4]) as i64 * 11 * MINUTE
+            + dice.between(1, 9) * MINUTE;
         let ended = seen + dice.between(8, 35) * MINUTE;
         let (facility, department) = (hospital.facility(&mut dice), Hospital::department(&mut dice));
         let doctor = hospital.doctor_of(facility, department, &mut dice);
@@ -83,7 +85,25 @@ impl Appointment {
         let people = (doctor_name(hospital.seed, doctor), Identity::of(hospital, patient));
         let id = mess::object_id(created, &mut dice);
         let seed = hospital.seed;
-        Self { day, ordinal, id, facility, department, doctor, patient, people, created, slot, moved, outcome, arrived, seen, ended, seed, writes }
+        Self {
+            day,
+            ordinal,
+            id,
+            facility,
+            department,
+            doctor,
+            patient,
+            people,
+            created,
+            slot,
+            moved,
+            outcome,
+            arrived,
+            seen,
+            ended,
+            seed,
+            writes,
+        }
     }
 }
 
@@ -361,7 +381,10 @@ impl Entity for Visit<'_> {
             document.insert("appointment_id", appointment);
         }
         if e.kind == Kind::Emergency && e.day >= 20 {
-            document.insert("triage", doc! { "level": dice.between(1, 5) as i32, "nurse": format!("N{:03}", dice.between(1, 90)) });
+            document.insert(
+                "triage",
+                doc! { "level": dice.between(1, 5) as i32, "nurse": format!("N{:03}", dice.between(1, 90)) },
+            );
         }
         if seen {
             document.insert("seen_at", date(e.seen));
@@ -369,13 +392,27 @@ impl Entity for Visit<'_> {
         }
         if ended {
             document.insert("ended_at", date(e.ended));
-            document.insert("notes", if dice.chance(120) { mess::void(&mut dice) } else { dice.pick(&["Review in two weeks.", "Advised rest.", "Follow up with reports.", "Stable at discharge."]).into() });
+            document.insert(
+                "notes",
+                if dice.chance(120) {
+                    mess::void(&mut dice)
+                } else {
+                    dice.pick(&[
+                        "Review in two weeks.",
+                        "Advised rest.",
+                        "Follow up with reports.",
+                        "Stable at discharge.",
+                    ])
+                    .into()
+                },
+            );
         }
         if let Some(stay) = e.stay {
             let bed = BedPlace::of(self.hospital, stay.bed);
             let mut admission = doc! { "admitted_at": date(stay.start), "type": if e.department == EMERGENCY { "emergency" } else { "planned" }, "ward": bed.ward_name(), "bed": { "facility": facilities::facility_id(bed.facility), "bed": format!("B{:03}", bed.number) } };
             if ended {
-                let outcome = ["recovered", "improved", "against advice", "referred", "died"][dice.weighted(&[60, 30, 5, 4, 1])];
+                let outcome =
+                    ["recovered", "improved", "against advice", "referred", "died"][dice.weighted(&[60, 30, 5, 4, 1])];
                 admission.insert("discharged_at", date(stay.end));
                 admission.insert("outcome", outcome);
             }
