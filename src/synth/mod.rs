@@ -39,9 +39,9 @@ use std::sync::Arc;
 /// The database of the hospital.
 pub const DATABASE: &str = "hospital";
 /// The seed unless one is given.
-pub const DEFAULT_SEED: u64 = 42;
-/// The largest scale: about 200 million documents.
-const MAX_SCALE: f64 = 10_000.0;
+pub const DEFAULT_SEED: u64 = 1;
+/// The largest scale: about 20 million documents after 60 days, and 50 MB of stays in memory.
+const MAX_SCALE: f64 = 1_000.0;
 /// The most days a hospital can have, ten years.
 const MAX_DAYS: u32 = 3_650;
 
