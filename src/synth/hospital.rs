@@ -1,8 +1,9 @@
 //! The simulated hospital: its size, how busy each day is, and the documents of each collection at any time.
 
+use super::appointments::Appointment;
 use super::billing::Bill;
 use super::calendar::{self, Instant, start_of};
-use super::care::{Appointment, Encounter, Visit};
+use super::care::{Encounter, Visit};
 use super::catalog::{DEPARTMENTS, EMERGENCY};
 use super::dice::{Dice, Topic};
 use super::entity::Entity;

@@ -7,6 +7,7 @@
 //! What happens after [`calendar::HISTORY_DAYS`]: day 60, the first advance, brings the field `bills.e_invoice`; from
 //! day 61 `pharmacy_stock.reorder_level` turns from integers into doubles.
 
+mod appointments;
 mod billing;
 mod calendar;
 mod care;
