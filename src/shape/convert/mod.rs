@@ -88,7 +88,7 @@ impl Converter {
             let at = self.changed.iter().position(|column| column.name == name && name != ID && name != MODIFIED);
             let converted = at.and_then(|at| columns.get(at));
             arrays.push(match (name, converted, rows.column_by_name(name)) {
-                (ID, _, Some(ids)) if self.ids => id::as_mixed_text(ids, self.from_version, &self.to)?,
+                (ID, _, Some(ids)) if self.ids => id::rewrite(ids, self.from_version, &self.to)?,
                 (MISFITS, _, _) if let Some(misfits) = &misfits => misfits.clone(),
                 (_, Some(converted), _) => converted.clone(),
                 (_, None, Some(same)) => same.clone(),
