@@ -1,4 +1,5 @@
 //! The one integration binary: real servers, the real program, the real lake. One binary, because linking is what
 //! a test build costs.
 
+mod oracle;
 mod support;

@@ -73,7 +73,17 @@ fn read_file(path: &Path, partition: &str, table: &mut Table) {
             table.rows.push(Row { partition: partition.to_owned(), columns });
         }
     }
-    assert!(table.rows.len() > rows_before, "a file without rows: {}", path.display());
+    let rows = &table.rows[rows_before..];
+    assert!(!rows.is_empty(), "a file without rows: {}", path.display());
+    let sorted = rows.is_sorted_by(|a, b| in_order(&a.columns["_id"], &b.columns["_id"]));
+    assert!(sorted, "rows are not sorted by _id: {}", path.display());
+}
+
+fn in_order(a: &Value, b: &Value) -> bool {
+    match (a.as_str(), b.as_str()) {
+        (Some(a), Some(b)) => a < b,
+        _ => a.as_f64() < b.as_f64(),
+    }
 }
 
 fn note_types(prefix: &str, fields: &Fields, types: &mut BTreeMap<String, String>) {
