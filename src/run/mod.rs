@@ -1,1 +1,20 @@
-//! run
+//! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
+
+pub mod clock;
+mod collection;
+mod fold;
+mod index;
+mod interrupt;
+mod land;
+pub mod options;
+mod partitions;
+mod pool;
+mod quarantine;
+mod read;
+mod recover;
+mod scope;
+mod shapes;
+mod shrink;
+
+pub use interrupt::Interrupt;
+pub use pool::run;

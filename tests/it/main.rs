@@ -2,4 +2,5 @@
 //! a test build costs.
 
 mod oracle;
+mod store;
 mod support;

@@ -1,8 +1,9 @@
-//! What the integration tests stand on: a real mongod, the real binary, a plain reader of the lake.
+//! What the integration tests stand on: a real mongod, a real S3 server, the real binary, a plain reader of the lake.
 
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod s3;
 
 use std::net::{Ipv4Addr, TcpListener};
 

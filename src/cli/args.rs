@@ -1,0 +1,180 @@
+//! The flags as typed. What needs the environment to be understood stays text here.
+
+use super::exit;
+use super::settings;
+use crate::model::collection::Namespace;
+use crate::model::settings::Settings;
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Folds the changes of MongoDB collections into a plain Parquet lake.
+#[derive(Debug, Parser)]
+#[command(name = "lakefold", version, after_help = exit::HELP, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that stand before or after the command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The environment: NAME means env/NAME.toml; what holds a `/` or ends in `.toml` is a path
+    #[arg(long, global = true, env = "LAKEFOLD_ENV", hide_env_values = true, value_name = "NAME|PATH")]
+    pub env: Option<String>,
+    /// How log lines look on stderr
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log: LogFormat,
+    /// Say more; twice for all there is
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fold what changed since the last run into the lake
+    Run(RunArgs),
+    /// Show where every collection stands
+    Status(StatusArgs),
+    /// Ask the lake in SQL; tables are `database.collection`
+    Query(QueryArgs),
+    /// Write a made-up hospital, as a mongodump folder or into a MongoDB
+    Synth(SynthArgs),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Only this collection (repeatable)
+    #[arg(long, value_name = "DB.COLL", value_parser = namespace)]
+    pub collection: Vec<Namespace>,
+    /// Read everything and replace the tables
+    #[arg(long)]
+    pub full: bool,
+    /// With --full: build the schema anew, from what the source holds now
+    #[arg(long, requires = "full")]
+    pub forget_schema: bool,
+    /// With --full: accept that a table loses more than half of its rows
+    #[arg(long, requires = "full")]
+    pub allow_shrink: bool,
+    /// Read from TIME on: RFC 3339, a date in the environment's timezone, or a length such as 3d
+    #[arg(long, value_name = "TIME", conflicts_with = "full")]
+    pub since: Option<String>,
+    /// Read and merge everything, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let a document that cannot be read fail its collection
+    #[arg(long)]
+    pub strict: bool,
+    /// Memory to use, such as 512MiB; at least 128MiB
+    #[arg(long, value_name = "SIZE", value_parser = settings::memory)]
+    pub memory: Option<u64>,
+    /// Print the run record as JSON instead of the summary
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// Flags outrank the environment file.
+    pub fn apply_to(&self, settings: &mut Settings) {
+        if let Some(memory) = self.memory {
+            settings.run.memory = memory;
+        }
+    }
+}
+
+/// Flags of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `query`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("sql").required(true).args(["execute", "file"]))]
+pub struct QueryArgs {
+    /// The query itself
+    #[arg(short, long, value_name = "SQL")]
+    pub execute: Option<String>,
+    /// A file that holds the query
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A value for `$NAME` in the query (repeatable)
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub params: Vec<(String, String)>,
+    /// How the rows look
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: QueryFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write the rows into a file; needed for parquet
+    #[arg(long, value_name = "FILE", required_if_eq("format", "parquet"))]
+    pub out: Option<PathBuf>,
+}
+
+/// How the rows of a query look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum QueryFormat {
+    /// For people
+    #[default]
+    Table,
+    /// RFC 4180, with a header
+    Csv,
+    /// A JSON array of objects
+    Json,
+    /// One Parquet file
+    Parquet,
+}
+
+/// Flags of `synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// Where to: a folder, or the URI of a MongoDB
+    #[arg(long, value_name = "PATH|URI")]
+    pub out: String,
+    /// Which hospital; the same seed and scale give the same documents
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How big a hospital; 1 is about twenty thousand documents
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
+    pub scale: f64,
+    /// Add so many days to what is there, instead of beginning anew
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub advance: Option<u32>,
+}
+
+fn namespace(text: &str) -> Result<Namespace, String> {
+    Namespace::parse(text).ok_or_else(|| "write DATABASE.COLLECTION, such as `hospital.bills`".to_owned())
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
+    if scale.is_finite() && scale > 0.0 { Ok(scale) } else { Err("must be more than 0".to_owned()) }
+}

@@ -1,0 +1,97 @@
+//! From flags to what a command works on: the environment, its collections, the options of a run.
+
+use super::args::{Global, RunArgs};
+use super::{files, settings};
+use crate::error::{Error, Kind, Result};
+use crate::manifest;
+use crate::model::collection::{CollectionSpec, Namespace};
+use crate::model::problem::{Problem, listed, nearest};
+use crate::model::settings::Settings;
+use crate::model::signal::Signal;
+use crate::run::options::RunOptions;
+use chrono::Utc;
+use std::path::Path;
+use tokio::sync::watch;
+
+/// Why a command was not even begun.
+#[derive(Debug)]
+pub enum Refused {
+    /// One thing, in the flags.
+    Flags(Error),
+    /// Everything wrong with the environment file and the manifest.
+    Files(Vec<Problem>),
+}
+
+/// The environment that the flags name and the collections its manifest gives it.
+///
+/// The manifest is checked even when the environment file is wrong, so that both are mended at once.
+pub fn environment(global: &Global) -> Result<(Settings, Vec<CollectionSpec>), Refused> {
+    let Some(name) = global.env.as_deref().filter(|name| !name.is_empty()) else {
+        let error = Error::new(Kind::Input, "no environment is named")
+            .hint("add `--env NAME`, where `env/NAME.toml` is its file, or set LAKEFOLD_ENV");
+        return Err(Refused::Flags(error));
+    };
+    match settings::load(name) {
+        Ok(settings) => {
+            let specs = manifest(&settings.manifest, &settings.environment, settings.hash_key.is_some());
+            Ok((settings, specs.map_err(Refused::Files)?))
+        }
+        Err(invalid) => {
+            let mut problems = invalid.problems;
+            let environment = settings::locate(name).0;
+            if let Some(path) = invalid.manifest {
+                problems.extend(manifest(&path, &environment, invalid.hash_key).err().into_iter().flatten());
+            }
+            Err(Refused::Files(problems))
+        }
+    }
+}
+
+fn manifest(path: &str, environment: &str, hash_key: bool) -> Result<Vec<CollectionSpec>, Vec<Problem>> {
+    let text = files::read_text(Path::new(path)).map_err(|problem| vec![problem])?;
+    manifest::load(&text, &manifest::Context { file: path, environment, hash_key })
+}
+
+/// The options of a run, with every `--collection` found in the manifest and `--since` in the environment's timezone.
+pub fn run_options(
+    args: &RunArgs,
+    settings: &Settings,
+    specs: &[CollectionSpec],
+    interrupt: watch::Receiver<Option<Signal>>,
+) -> Result<RunOptions> {
+    for wanted in &args.collection {
+        if !specs.iter().any(|spec| spec.namespace == *wanted) {
+            return Err(unknown_collection(wanted, settings, specs));
+        }
+    }
+    let since = match &args.since {
+        None => None,
+        Some(text) => {
+            let since = settings::since(text, settings.timezone, Utc::now());
+            Some(since.map_err(|message| Error::new(Kind::Input, message).context("--since"))?)
+        }
+    };
+    Ok(RunOptions {
+        only: args.collection.clone(),
+        full: args.full,
+        forget_schema: args.forget_schema,
+        allow_shrink: args.allow_shrink,
+        since,
+        dry_run: args.dry_run,
+        strict: args.strict,
+        interrupt,
+    })
+}
+
+fn unknown_collection(wanted: &Namespace, settings: &Settings, specs: &[CollectionSpec]) -> Error {
+    let names: Vec<String> = specs.iter().map(|spec| spec.namespace.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let message = format!(
+        "--collection `{wanted}` is not in {} for environment `{}`",
+        settings.manifest, settings.environment
+    );
+    Error::new(Kind::Input, message).hint(match nearest(&wanted.to_string(), names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", listed(&names)),
+    })
+}

@@ -1,0 +1,218 @@
+//! What people are told of a run, worked out once: terminal summary, plain text and HTML only lay it out.
+
+use super::verdict::{self, Mood};
+use super::words::{bytes, count, duration, minute, several};
+use super::{changes, command};
+use crate::model::record::{CollectionRecord, Outcome, RunRecord};
+use serde::Serialize;
+
+/// A run, put into words.
+#[derive(Debug, Serialize)]
+pub(super) struct Digest {
+    pub(super) environment: String,
+    pub(super) run_id: String,
+    /// `2026-11-21 04:03 UTC`
+    pub(super) started: String,
+    pub(super) took: String,
+    pub(super) mood: Mood,
+    pub(super) word: &'static str,
+    pub(super) verdict: String,
+    /// Whether today's numbers can be trusted, and which not.
+    pub(super) trust: String,
+    pub(super) collections: Vec<Line>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) changes: Vec<Note>,
+    pub(super) warnings: Vec<Note>,
+    /// What happened that is neither trouble nor warning: moved and deleted rows, retyped files, misfits.
+    pub(super) remarks: Vec<Note>,
+    pub(super) catalog: Vec<String>,
+}
+
+/// One collection's numbers.
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    pub(super) collection: String,
+    pub(super) outcome: &'static str,
+    pub(super) read: u64,
+    pub(super) inserted: u64,
+    pub(super) updated: u64,
+    pub(super) unchanged: u64,
+    pub(super) superseded: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) seconds: f64,
+}
+
+/// A collection that is not up to date.
+#[derive(Debug, Serialize)]
+pub(super) struct Trouble {
+    pub(super) collection: String,
+    pub(super) outcome: &'static str,
+    pub(super) reason: String,
+    /// The lines after the reason's first: what to do next.
+    pub(super) hint: Option<String>,
+    /// Until when its table can be trusted.
+    pub(super) fresh_until: Option<String>,
+    /// Runs just this collection again.
+    pub(super) command: String,
+}
+
+/// A remark about one collection.
+#[derive(Debug, Serialize)]
+pub(super) struct Note {
+    pub(super) collection: String,
+    pub(super) text: String,
+}
+
+impl Digest {
+    /// Puts `record` into words.
+    pub(super) fn of(record: &RunRecord) -> Self {
+        let verdict = verdict::of(record);
+        let troubles: Vec<Trouble> = record
+            .collections
+            .iter()
+            .filter(|c| matches!(c.outcome, Outcome::Failed | Outcome::Busy))
+            .map(|c| trouble(c, &record.environment))
+            .collect();
+        Self {
+            environment: record.environment.clone(),
+            run_id: record.run_id.clone(),
+            started: minute(&record.started_at),
+            took: took(record),
+            mood: verdict.mood,
+            word: verdict.mood.word(),
+            verdict: verdict.line,
+            trust: trust(record, &troubles),
+            collections: record.collections.iter().map(line).collect(),
+            changes: notes(record, |c| c.schema_changes.iter().map(changes::sentence).collect()),
+            warnings: notes(record, warnings),
+            remarks: notes(record, remarks),
+            catalog: record.catalog.iter().map(catalog).collect(),
+            troubles,
+        }
+    }
+}
+
+/// The name people know a collection by.
+fn name(collection: &CollectionRecord) -> String {
+    format!("{}.{}", collection.database, collection.collection)
+}
+
+fn took(record: &RunRecord) -> String {
+    let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
+    match (time(&record.started_at), time(&record.finished_at)) {
+        (Some(from), Some(to)) => duration((to - from).as_seconds_f64()),
+        _ => "unknown".to_owned(),
+    }
+}
+
+fn line(collection: &CollectionRecord) -> Line {
+    let rows = &collection.rows;
+    Line {
+        collection: name(collection),
+        outcome: collection.outcome.as_str(),
+        read: rows.read,
+        inserted: rows.inserted,
+        updated: rows.updated,
+        unchanged: rows.unchanged,
+        superseded: rows.superseded,
+        files: collection.files.written,
+        bytes: collection.bytes.written,
+        seconds: collection.seconds,
+    }
+}
+
+fn trouble(collection: &CollectionRecord, environment: &str) -> Trouble {
+    let reason = collection.reason.as_deref().unwrap_or("no reason was recorded").trim();
+    let (reason, hint) = match reason.split_once('\n') {
+        Some((reason, hint)) => (reason.trim_end(), Some(hint.trim().to_owned())),
+        None => (reason, None),
+    };
+    Trouble {
+        collection: name(collection),
+        outcome: collection.outcome.as_str(),
+        reason: reason.to_owned(),
+        hint,
+        fresh_until: collection.watermark.as_deref().map(minute),
+        command: command::rerun(environment, &name(collection)),
+    }
+}
+
+/// Says which tables can be believed, and as of when.
+fn trust(record: &RunRecord, troubles: &[Trouble]) -> String {
+    if record.dry_run {
+        return "This was a dry run: the lake is as it was.".to_owned();
+    }
+    if record.collections.is_empty() {
+        return "No table was touched; all of them are as the run before left them.".to_owned();
+    }
+    if troubles.is_empty() {
+        // The oldest watermark holds for every table; texts of one format and zone sort like their times.
+        let oldest = record.collections.iter().filter_map(|c| c.watermark.as_deref()).min();
+        return match oldest {
+            Some(time) => format!("Every table holds what the source had at {}.", minute(time)),
+            None => "Every table holds what the source had.".to_owned(),
+        };
+    }
+    let stale: Vec<String> = troubles
+        .iter()
+        .map(|t| match &t.fresh_until {
+            Some(time) => format!("{} (holds what the source had at {time})", t.collection),
+            None => t.collection.clone(),
+        })
+        .collect();
+    let fresh = (record.collections.len() - troubles.len()) as u64;
+    let others = match fresh {
+        0 => String::new(),
+        1 => " The other table is up to date.".to_owned(),
+        n => format!(" The other {} tables are up to date.", count(n)),
+    };
+    format!("Not up to date: {}.{others}", stale.join(", "))
+}
+
+fn notes(record: &RunRecord, of: impl Fn(&CollectionRecord) -> Vec<String>) -> Vec<Note> {
+    let of = &of;
+    record
+        .collections
+        .iter()
+        .flat_map(|c| of(c).into_iter().map(move |text| Note { collection: name(c), text }))
+        .collect()
+}
+
+fn warnings(collection: &CollectionRecord) -> Vec<String> {
+    let mut texts = collection.warnings.clone();
+    if collection.rows.quarantined > 0 {
+        let documents = several(collection.rows.quarantined, "document");
+        texts.push(format!("{documents} could not be read; kept byte for byte under _lakefold/quarantine/"));
+    }
+    texts
+}
+
+fn remarks(collection: &CollectionRecord) -> Vec<String> {
+    let CollectionRecord { rows, files, bytes: amount, .. } = collection;
+    let mut texts = Vec::new();
+    let mut say = |n: u64, one: &str, what: &str| {
+        if n > 0 {
+            texts.push(format!("{} {what}", several(n, one)));
+        }
+    };
+    say(rows.moved, "row", "moved to another partition");
+    say(rows.deleted, "row", "removed, no longer at the source");
+    say(collection.partitions_new, "partition", "new");
+    say(files.deleted, "file", "removed, no row was left in it");
+    say(files.retyped, "file", "rewritten because a column changed its type");
+    say(collection.misfits, "value", "did not fit the column's type; the exact originals are in _misfits");
+    say(collection.retries, "request", "repeated");
+    if amount.read > 0 && collection.mode == "full" {
+        texts.push(format!("read in full, {}", bytes(amount.read)));
+    }
+    texts
+}
+
+fn catalog(record: &crate::model::record::CatalogRecord) -> String {
+    let mut text = format!("{}: {}", record.crawler, record.outcome);
+    if record.targets_added > 0 {
+        text += &format!(", {} added", several(record.targets_added, "target"));
+    }
+    text
+}

@@ -1,0 +1,140 @@
+//! How numbers and lists are put for people: counts, amounts, durations, plurals, wrapped lines.
+
+use bytesize::ByteSize;
+
+/// A count in full, digits in threes: `1,234,567`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count in at most five characters: `9,999`, `12.3k`, `1.23M`. Cut, never rounded up: `999k` stays below a million.
+pub(super) fn compact(n: u64) -> String {
+    if n < 10_000 {
+        return count(n);
+    }
+    let (unit, letter) = [(1_000_u64, 'k'), (1_000_000, 'M'), (1_000_000_000, 'G'), (1_000_000_000_000, 'T')]
+        .into_iter()
+        .rfind(|(unit, _)| n >= *unit)
+        .unwrap_or((1, ' '));
+    let whole = n / unit;
+    match whole {
+        0..10 => format!("{whole}.{:02}{letter}", n % unit / (unit / 100)),
+        10..100 => format!("{whole}.{}{letter}", n % unit / (unit / 10)),
+        _ => format!("{whole}{letter}"),
+    }
+}
+
+/// An amount with a binary unit: `812 B`, `1.2 MiB`.
+pub(super) fn bytes(n: u64) -> String {
+    if n == 0 { "0".to_owned() } else { ByteSize::b(n).display().iec().to_string() }
+}
+
+/// A duration with as many digits as anybody needs: `0.4 s`, `12 s`, `3 m 05 s`, `2 h 10 m`, `4 d 3 h`.
+pub(super) fn duration(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{:.1} s", seconds.max(0.0));
+    }
+    // Durations of runs and lags are far below 2^63 seconds; a cast from a larger float saturates.
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3_600 => format!("{} m {:02} s", whole / 60, whole % 60),
+        3_600..86_400 => format!("{} h {:02} m", whole / 3_600, whole % 3_600 / 60),
+        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3_600),
+    }
+}
+
+/// `1 row`, `1,234 rows`.
+pub(super) fn several(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", count(n)) }
+}
+
+/// The minute of an RFC 3339 time, `2026-11-21 04:03 UTC`; a text that is none stays as it is.
+pub(super) fn minute(time: &str) -> String {
+    chrono::DateTime::parse_from_rfc3339(time)
+        .map_or_else(|_| time.to_owned(), |t| t.to_utc().format("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+/// Breaks `text` at spaces into lines of at most `width` characters; the second and later ones are indented by
+/// `indent` spaces. A word longer than a line keeps its own, so that paths and commands can be copied.
+pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for (i, paragraph) in text.lines().enumerate() {
+        if i > 0 {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+        }
+        let mut column = if i > 0 { indent } else { 0 };
+        let mut first = true;
+        for word in paragraph.split(' ') {
+            let length = word.chars().count();
+            if !first && column + 1 + length > width {
+                out.push('\n');
+                out.extend(std::iter::repeat_n(' ', indent));
+                column = indent;
+            } else if !first {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += length;
+            first = false;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_and_compact_ones_never_grow() {
+        assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1_000, 1_234_567].map(count).each_ref().map(|s| &**s));
+        for (n, expected) in [
+            (9_999, "9,999"),
+            (10_000, "10.0k"),
+            (99_999, "99.9k"),
+            (999_999, "999k"),
+            (1_000_000, "1.00M"),
+            (1_999_999_999, "1.99G"),
+            (u64::MAX, "18446744T"),
+        ] {
+            assert_eq!(compact(n), expected);
+        }
+    }
+
+    #[test]
+    fn amounts_and_durations_read_well() {
+        assert_eq!(bytes(0), "0");
+        assert_eq!(bytes(812), "812 B");
+        assert_eq!(bytes(1_258_291), "1.2 MiB");
+        assert_eq!(duration(0.04), "0.0 s");
+        assert_eq!(duration(9.96), "10 s");
+        assert_eq!(duration(185.2), "3 m 05 s");
+        assert_eq!(duration(7_800.0), "2 h 10 m");
+        assert_eq!(duration(360_000.0), "4 d 4 h");
+        assert_eq!(duration(-3.0), "0.0 s");
+    }
+
+    #[test]
+    fn long_lines_break_at_spaces_and_keep_long_words() {
+        assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
+        assert_eq!(wrap("a s3://bucket/very/long b", 8, 2), "a\n  s3://bucket/very/long\n  b");
+        assert_eq!(wrap("reason\nhint", 20, 4), "reason\n    hint");
+    }
+
+    #[test]
+    fn times_are_cut_to_the_minute() {
+        assert_eq!(minute("2026-11-21T09:33:59.123+05:30"), "2026-11-21 04:03 UTC");
+        assert_eq!(minute("soon"), "soon");
+    }
+}

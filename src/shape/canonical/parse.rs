@@ -1,0 +1,1 @@
+//! Reads canonical Extended JSON back into raw BSON.
