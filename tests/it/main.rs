@@ -1,5 +1,7 @@
-//! The one integration binary.
+//! The one integration binary: real servers, the real program, the real lake. One binary, because linking is what
+//! a test build costs.
 
+mod oracle;
 mod store;
 //! The one integration binary: real servers, the real program, the real lake. One binary, because linking is what
 //! a test build costs.
