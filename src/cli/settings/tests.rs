@@ -238,9 +238,9 @@ fn a_secret_is_never_shown() {
 
 #[test]
 fn broken_toml_names_each_line_once() {
-    let problems = read("[source]\nuri = dump:x\nok = \"1\"\n[lake\nurl = \"hunter2\n").unwrap_err();
+    let problems = read("[source]\nuri = dump:x\n[lake]\nurl = \"hunter2\n").unwrap_err();
     let lines: Vec<&str> = problems.iter().filter_map(|p| p.split(": ").next()).collect();
-    assert_eq!(lines, ["e.toml:2", "e.toml:4", "e.toml:5"], "{problems:#?}");
+    assert_eq!(lines, ["e.toml:2", "e.toml:4"], "{problems:#?}");
     assert!(problems.iter().all(|problem| problem.contains("is not TOML") && !problem.contains("hunter2")));
 }
 
