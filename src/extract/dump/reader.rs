@@ -77,7 +77,7 @@ impl Documents {
             Kind::Source,
             format!("{} {what}, at byte {} of the unpacked file", self.path.display(), self.offset),
         )
-        .hint("the dump is damaged or was cut off: take it again")
+        .hint("the dump was cut off, or is damaged there or in the document before: take it again")
     }
 }
 
