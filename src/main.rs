@@ -1,1 +1,5 @@
-fn main(){}
+//! The `lakefold` binary; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    lakefold::cli::main()
+}

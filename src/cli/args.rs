@@ -152,15 +152,18 @@ pub struct SynthArgs {
     /// Where to: a folder, or the URI of a MongoDB
     #[arg(long, value_name = "PATH|URI")]
     pub out: String,
-    /// Which hospital; the same seed and scale give the same documents
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// How big a hospital; 1 is about twenty thousand documents
-    #[arg(long, default_value_t = 1.0, value_parser = scale)]
-    pub scale: f64,
+    /// Which hospital; the same seed and scale give the same documents [default: 42]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How big a hospital; 1 is about twenty thousand documents [default: 1]
+    #[arg(long, value_parser = scale)]
+    pub scale: Option<f64>,
     /// Add so many days to what is there, instead of beginning anew
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub advance: Option<u32>,
+    /// Print what was written as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn namespace(text: &str) -> Result<Namespace, String> {

@@ -24,9 +24,6 @@ Exit codes:
   143  terminated (SIGTERM), consistent
 Commands that only read (status, query) end with 0, 1 or 2.";
 
-/// Outcome of a channel that did its part.
-const TOLD: &str = "sent";
-
 /// The code of a signal, as shells have it: 128 and its number.
 pub fn of_signal(signal: Signal) -> u8 {
     match signal {
@@ -56,7 +53,7 @@ pub fn of_error(kind: Kind, signal: Option<Signal>) -> u8 {
 /// A signal outranks what failed. Whoever was not told makes it 1, although the data has landed.
 pub fn of_run(record: &RunRecord, signal: Option<Signal>) -> u8 {
     let troubled = record.collections.iter().any(|c| matches!(c.outcome, Outcome::Failed | Outcome::Busy));
-    let untold = record.notifications.iter().any(|told| told.outcome != TOLD);
+    let untold = record.notifications.iter().any(|told| told.outcome != crate::notify::SENT);
     match signal {
         Some(signal) => of_signal(signal),
         None if troubled || untold => FAILED,

@@ -1,6 +1,6 @@
 //! From flags to what a command works on: the environment, its collections, the options of a run.
 
-use super::args::{Global, RunArgs};
+use super::args::{Global, QueryArgs, QueryFormat, RunArgs};
 use super::{files, settings};
 use crate::error::{Error, Kind, Result};
 use crate::manifest;
@@ -9,6 +9,7 @@ use crate::model::problem::{Problem, listed, nearest};
 use crate::model::settings::Settings;
 use crate::model::signal::Signal;
 use crate::run::options::RunOptions;
+use crate::run::query::{QueryRequest, ResultFormat};
 use chrono::Utc;
 use std::path::Path;
 use tokio::sync::watch;
@@ -81,6 +82,23 @@ pub fn run_options(
         strict: args.strict,
         interrupt,
     })
+}
+
+/// The SQL text and what it is to become.
+pub fn query(args: &QueryArgs) -> Result<QueryRequest> {
+    let sql = match (&args.execute, &args.file) {
+        (Some(sql), _) => sql.clone(),
+        (None, Some(path)) => files::read_text(path).map_err(|problem| Error::new(Kind::Input, problem))?,
+        (None, None) => return Err(Error::new(Kind::Input, "no query is given").hint("write it after `-e`")),
+    };
+    let format = match args.format {
+        _ if args.json => ResultFormat::Json,
+        QueryFormat::Table => ResultFormat::Table,
+        QueryFormat::Csv => ResultFormat::Csv,
+        QueryFormat::Json => ResultFormat::Json,
+        QueryFormat::Parquet => ResultFormat::Parquet,
+    };
+    Ok(QueryRequest { sql, params: args.params.clone(), format })
 }
 
 fn unknown_collection(wanted: &Namespace, settings: &Settings, specs: &[CollectionSpec]) -> Error {

@@ -12,11 +12,22 @@ mod progress;
 pub mod settings;
 mod signals;
 
-use crate::error::{Error, Kind, Result};
-use args::{Cli, Command, Global, RunArgs};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::record::RunRecord;
+use crate::model::signal::Signal;
+use crate::{notify, run, synth};
+use args::{Cli, Command, Global, QueryArgs, RunArgs, StatusArgs, SynthArgs};
 use clap::Parser;
 use input::Refused;
+use serde::Serialize;
+use std::fs::File;
+use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Becomes `Some` when the program should end.
+type Interrupt = watch::Receiver<Option<Signal>>;
 
 /// Runs the program: arguments in, exit code out.
 pub fn main() -> ExitCode {
@@ -35,7 +46,146 @@ pub fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(dispatch(&cli));
-    // A blocking task that a signal left behind must not hold the process up.
+    // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+async fn dispatch(cli: &Cli) -> u8 {
+    let interrupt = match signals::listen() {
+        Ok(interrupt) => interrupt,
+        Err(error) => return failed(&error, exit::UNAVAILABLE),
+    };
+    let global = &cli.global;
+    match &cli.command {
+        Command::Run(args) => run(global, args, interrupt).await,
+        Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
+        Command::Query(args) => unless_stopped(query(global, args), interrupt).await,
+        Command::Synth(args) => unless_stopped(synth(global, args), interrupt).await,
+    }
+}
+
+/// `run` ends by itself at a signal, cleanly.
+async fn run(global: &Global, args: &RunArgs, interrupt: Interrupt) -> u8 {
+    let (progress, bars) = progress::of(global);
+    logging::init(global, bars);
+    let (mut settings, specs) = match input::environment(global) {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    args.apply_to(&mut settings);
+    let options = match input::run_options(args, &settings, &specs, interrupt.clone()) {
+        Ok(options) => options,
+        Err(error) => return failed(&error, exit::INPUT),
+    };
+    let signal = || *interrupt.borrow();
+    let record = match run::run(&settings, specs, options, progress).await {
+        Ok(record) => record,
+        Err(error) => return failed(&error, exit::of_error(error.kind(), signal())),
+    };
+    match show_run(&record, args.json) {
+        Ok(()) => record.exit_code,
+        // The data has landed whatever became of the summary.
+        Err(error) => failed(&error, record.exit_code.max(exit::FAILED)),
+    }
+}
+
+fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
+    let text = if as_json { json(record)? } else { notify::summary(record, printer::width()) };
+    printer::result(&text)
+}
+
+async fn status(global: &Global, args: &StatusArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global) {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
+        let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
+        printer::result(&text)
+    });
+    ended(shown, |_| exit::FAILED)
+}
+
+async fn synth(global: &Global, args: &SynthArgs) -> u8 {
+    let (progress, bars) = progress::of(global);
+    logging::init(global, bars);
+    let options = synth::SynthOptions {
+        out: synth::Destination::parse(&args.out),
+        seed: args.seed,
+        scale: args.scale,
+        advance: args.advance.unwrap_or(0),
+    };
+    let shown = synth::synth(&options, Arc::clone(&progress)).await.and_then(|report| {
+        if args.json {
+            return printer::result(&json(&report)?);
+        }
+        let (documents, collections) = (report.documents(), report.collections.len());
+        printer::result(&format!(
+            "{documents} documents of {collections} collections written, {} days up to {}\n",
+            report.days, report.until
+        ))
+    });
+    ended(shown, |kind| exit::of_error(kind, None))
+}
+
+/// The query's rows go to stdout or into `--out`, as they come.
+async fn query(global: &Global, args: &QueryArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global) {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let request = match input::query(args) {
+        Ok(request) => request,
+        Err(error) => return failed(&error, exit::INPUT),
+    };
+    let shown = match &args.out {
+        Some(path) => match File::create(path).or_error(Kind::Lake, format!("create {}", path.display())) {
+            Ok(mut file) => run::query::query(&settings, &specs, &request, &mut file).await,
+            Err(error) => Err(error),
+        },
+        None => {
+            let mut stdout = printer::Results::new();
+            let shown = run::query::query(&settings, &specs, &request, &mut stdout).await;
+            // A reader that has gone away (`| head`) has all it wanted.
+            if stdout.is_closed() { Ok(()) } else { shown }
+        }
+    };
+    ended(shown, |_| exit::FAILED)
+}
+
+/// Ends a command that has nothing to bring in order when a signal comes.
+async fn unless_stopped(command: impl Future<Output = u8>, mut interrupt: Interrupt) -> u8 {
+    tokio::select! {
+        code = command => code,
+        signal = signals::received(&mut interrupt) => exit::of_signal(signal),
+    }
+}
+
+fn ended(result: Result<()>, code: impl FnOnce(Kind) -> u8) -> u8 {
+    match result {
+        Ok(()) => exit::OK,
+        Err(error) => failed(&error, code(error.kind())),
+    }
+}
+
+fn failed(error: &Error, code: u8) -> u8 {
+    printer::error(error);
+    code
+}
+
+fn refused(why: Refused) -> u8 {
+    match why {
+        Refused::Flags(error) => printer::error(&error),
+        Refused::Files(problems) => printer::problems(&problems),
+    }
+    exit::INPUT
+}
+
+/// One JSON document on lines of its own.
+fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).or_error(Kind::Invariant, "write the result as JSON")?;
+    Ok(text + "\n")
 }

@@ -24,20 +24,56 @@ pub fn width() -> usize {
 /// # Errors
 /// Stdout cannot take it, because a disk is full for example.
 pub fn result(text: &str) -> Result<()> {
-    result_bytes(text.as_bytes())
-}
-
-/// [`result`] for what is not text.
-///
-/// # Errors
-/// As for [`result`].
-pub fn result_bytes(bytes: &[u8]) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+    let mut results = Results::new();
+    match results.write_all(text.as_bytes()).and_then(|()| results.flush()) {
+        Err(e) if !results.is_closed() => {
             Err(Error::new(Kind::Lake, redact::quoted(&e.to_string())).context("write the result to stdout"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Stdout for results that come in pieces; remembers whether its reader has gone away.
+#[derive(Debug)]
+pub struct Results {
+    stdout: io::BufWriter<io::Stdout>,
+    closed: bool,
+}
+
+impl Results {
+    /// Nothing written yet.
+    pub fn new() -> Self {
+        Self { stdout: io::BufWriter::new(io::stdout()), closed: false }
+    }
+
+    /// Whether writing failed because nobody reads any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn note<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &written {
+            self.closed |= e.kind() == ErrorKind::BrokenPipe;
+        }
+        written
+    }
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Write for Results {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stdout.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.stdout.flush();
+        self.note(flushed)
     }
 }
 

@@ -59,9 +59,14 @@ pub fn schema_key(ns: &Namespace) -> String {
     format!("{STATE}/schemas/{}.json", ns.folder())
 }
 
+/// Folder, ending in `/`, of the journals: empty when no run has died.
+pub fn journal_prefix() -> String {
+    format!("{STATE}/journal/")
+}
+
 /// The unfinished run of the collection, when there is one.
 pub fn journal_key(ns: &Namespace) -> String {
-    format!("{STATE}/journal/{}.json", ns.folder())
+    format!("{}{}.json", journal_prefix(), ns.folder())
 }
 
 /// Folder, ending in `/`, of the cache that finds an id's old place.

@@ -5,10 +5,19 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::lake::{Footer, Lake, Object};
 use crate::model::redact;
 use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A data file as it was when this run looked.
 #[derive(Debug, Clone)]
@@ -53,7 +62,8 @@ impl StoredFile {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let key = self.object.key.clone();
         let doing = format!("read {key}");
-        let reader = ParquetObjectReader::new(lake.store(), lake.path(&key)?).with_file_size(self.object.size);
+        let reader =
+            Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
         let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), ArrowReaderOptions::new())
             .or_error(Kind::Lake, &doing)?;
         let bytes: i64 = metadata.metadata().row_groups().iter().map(|g| g.total_byte_size()).sum();
@@ -75,5 +85,34 @@ impl StoredFile {
                 batch.map_err(|e| Error::new(Kind::Lake, redact::quoted(&e.to_string())).context(format!("read {key}")))
             })
             .boxed())
+    }
+}
+
+/// Range reads of one object whose footer is known.
+struct Ranges {
+    store: Arc<dyn ObjectStore>,
+    path: StorePath,
+    metadata: Arc<ParquetMetaData>,
+}
+
+impl AsyncFileReader for Ranges {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move { self.store.get_range(&self.path, range).await.map_err(|e| ParquetError::External(Box::new(e))) }
+            .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        async move {
+            self.store.get_ranges(&self.path, &ranges).await.map_err(|e| ParquetError::External(Box::new(e)))
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        let metadata = self.metadata.clone();
+        async move { Ok(metadata) }.boxed()
     }
 }

@@ -36,7 +36,7 @@ impl FileSettings {
         let level = ZstdLevel::try_new(self.zstd_level).or_error(Kind::Input, "zstd_level")?;
         let id = ColumnPath::from("_id");
         // `_id` is always the first column, and rows are sorted by it as it is stored.
-        let sorted = vec![SortingColumn::new(0, false, false)];
+        let sorted = vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }];
         let key = |name: &str, value: String| KeyValue::new(name.to_owned(), value);
         Ok(WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))

@@ -47,6 +47,8 @@ pub struct ShapedBatch {
     pub misfits: u64,
     /// Rows that no window can see: no usable time and no ObjectId `_id`.
     pub blind: u64,
+    /// Rows without a time at the timestamp column's path itself.
+    pub untimed: u64,
     /// Rows for which some partition key found no value to place.
     pub unplaced: u64,
 }

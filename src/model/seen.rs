@@ -13,7 +13,6 @@ pub const MAX_DEPTH: usize = 32;
 /// What a value is, as far as the type of its column is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are BSON's own")]
 pub enum Kind {
     Int,
     Double,

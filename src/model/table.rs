@@ -135,6 +135,14 @@ impl TableSchema {
         }
     }
 
+    /// The schema a table starts again from when all of its files are replaced: new settings, columns still to be
+    /// made, and everything seen so far unless it is to be forgotten. Versions go on, so that files tell old from new.
+    #[must_use]
+    pub fn rebuilt(&self, settings: TableSettings, forget: bool) -> Self {
+        let empty = Self { version: self.version, ..Self::new(settings) };
+        if forget { empty } else { Self { ids: self.ids.clone(), seen: self.seen.clone(), ..empty } }
+    }
+
     /// The schema of a data file: `_id`, `_modified_ms` where there is a timestamp column, the data columns, `_misfits`
     /// where needed; all nullable, no partition keys.
     pub fn arrow(&self) -> SchemaRef {

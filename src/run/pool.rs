@@ -5,15 +5,15 @@ use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
+use crate::cli::exit;
 use crate::extract;
 use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
 use crate::model::progress::Progress;
-use crate::model::record::{self, CollectionRecord, Outcome, RunRecord};
+use crate::model::record::{self, CollectionRecord, RunRecord};
 use crate::model::settings::Settings;
-use crate::model::signal::Signal;
 use crate::notify;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
@@ -81,34 +81,11 @@ pub async fn run(
         catalog: Vec::new(),
         notifications: Vec::new(),
     };
-    record.exit_code = exit_code(&record, interrupt.signal());
+    record.exit_code = exit::of_run(&record, interrupt.signal());
     if !options.dry_run {
         record.notifications = notify::notify(&settings.mail, &record);
-        record.exit_code = exit_code(&record, interrupt.signal());
+        record.exit_code = exit::of_run(&record, interrupt.signal());
         state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
     }
     Ok(record)
-}
-
-/// What the process exits with, from the record alone.
-fn exit_code(record: &RunRecord, signal: Option<Signal>) -> u8 {
-    match signal {
-        Some(Signal::Interrupt) => return 130,
-        Some(Signal::Terminate) => return 143,
-        None => {}
-    }
-    let failed = record.collections.iter().any(|c| matches!(c.outcome, Outcome::Failed | Outcome::Busy));
-    let untold = record.notifications.iter().any(|n| n.outcome != "sent");
-    u8::from(failed || untold)
-}
-
-/// Names every flag that cannot go together.
-pub fn check_options(options: &RunOptions) -> Result<()> {
-    if options.forget_schema && !options.full {
-        return Err(Error::new(Kind::Input, "--forget-schema needs --full"));
-    }
-    if options.since.is_some() && options.full {
-        return Err(Error::new(Kind::Input, "--since and --full exclude each other"));
-    }
-    Ok(())
 }

@@ -23,10 +23,10 @@ pub struct Unfinished {
 pub async fn unfinished_tables(lake: &Lake) -> Result<HashSet<String>> {
     let prefix = layout::journal_prefix();
     let mut tables = HashSet::new();
-    let mut listing = lake.list(prefix);
+    let mut listing = lake.list(&prefix);
     while let Some(object) = listing.next().await {
         let key = object?.key;
-        if let Some(table) = key.strip_prefix(prefix).and_then(|k| k.strip_suffix(".json")) {
+        if let Some(table) = key.strip_prefix(&prefix).and_then(|k| k.strip_suffix(".json")) {
             tables.insert(table.to_owned());
         }
     }

@@ -63,7 +63,9 @@ pub fn record(before: &TableSchema, after: &TableSchema) -> Vec<SchemaChange> {
         .map(|d| {
             let mut known = KindSet::default();
             for node in nodes(&before.seen, keys, &d.path) {
-                node.sightings().iter().for_each(|s| drop(known.insert(s.kind)));
+                for sighting in node.sightings() {
+                    known.insert(sighting.kind);
+                }
             }
             let mut change = SchemaChange {
                 path: d.originals.join("."),

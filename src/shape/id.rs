@@ -10,7 +10,7 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::seen::{Kind, KindSet};
 use crate::model::table::TableSchema;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, new_empty_array,
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use sha2::{Digest, Sha256};
@@ -233,8 +233,12 @@ pub fn id_hashes(ids: &dyn Array, from_version: u64, table: &TableSchema) -> Res
     Ok(hashes)
 }
 
-/// Stored ids of a file written at `from_version` as the table's column of mixed kinds has them.
-pub fn as_mixed_text(ids: &dyn Array, from_version: u64, table: &TableSchema) -> Result<ArrayRef> {
+/// Stored ids of a file written at `from_version` as the table's `_id` column now has them, its type or spelling being
+/// another one; that is always text, but for files without rows.
+pub fn rewrite(ids: &dyn Array, from_version: u64, table: &TableSchema) -> Result<ArrayRef> {
+    if ids.is_empty() {
+        return Ok(new_empty_array(&table.id_type()));
+    }
     let mut values = StringBuilder::new();
     each_text(ids, from_version, table, |text| values.append_value(text))?;
     Ok(Arc::new(values.finish()))

@@ -36,24 +36,28 @@ impl<'a> Row<'a> {
 
     /// Keeps the field `key` of the current document, which lost its column to another field of the document.
     ///
-    /// An earlier value of a duplicate key is marked `~#1`, `~#2`, ...; no pointer of a field contains `~#`.
+    /// All but the last value of a duplicate key are marked `~#1`, `~#2`, ...; no pointer of a field contains `~#`.
     pub fn loser(&mut self, key: &'a [u8], value: Value<'a>, duplicate: bool, privacy: Option<&Privacy>) {
         self.path.push(Step::Name(key));
-        let mut pointer = self.pointer();
+        let pointer = self.pointer();
         self.path.pop();
         if duplicate {
-            let base = pointer.len();
-            let mut number = 1;
-            loop {
-                let _ = write!(pointer, "~#{number}");
-                if !self.entries.iter().any(|(taken, _)| *taken == pointer) {
-                    break;
-                }
-                pointer.truncate(base);
-                number += 1;
+            let marked = self.mark(&pointer);
+            return self.keep(marked, value, privacy);
+        }
+        if let Some(earlier) = self.entries.iter().position(|(taken, _)| *taken == pointer) {
+            let marked = self.mark(&pointer);
+            if let Some((taken, _)) = self.entries.get_mut(earlier) {
+                *taken = marked;
             }
         }
         self.keep(pointer, value, privacy);
+    }
+
+    /// The pointer for one more value of a duplicate key.
+    fn mark(&self, pointer: &str) -> String {
+        let number = 1 + self.entries.iter().filter(|(p, _)| p.rsplit_once("~#").is_some_and(|(p, _)| p == pointer)).count();
+        format!("{pointer}~#{number}")
     }
 
     fn keep(&mut self, pointer: String, value: Value<'a>, privacy: Option<&Privacy>) {

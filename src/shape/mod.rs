@@ -27,7 +27,8 @@ mod partition;
 mod privacy;
 mod raw;
 mod shaper;
-
+#[cfg(test)]
+mod tests;
 
 
 pub use convert::Converter;

@@ -14,7 +14,7 @@ use super::{changes, guards};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::batch::{Quarantined, RawBatch, ShapedBatch};
 use crate::model::collection::CollectionSpec;
-use crate::model::modified::modified_ms;
+use crate::model::modified::{modified_ms, time_at};
 use crate::model::record::SchemaChange;
 use crate::model::secret::Secret;
 use crate::model::seen::Sighting;
@@ -69,7 +69,7 @@ impl Shaper {
             }
         };
         let clock = Clock { timezone, local: timestamps == Timestamps::Local };
-        Ok(Self {
+        let mut shaper = Self {
             privacy: Privacy::new(&spec.exclude, &spec.hash, hasher.as_ref()),
             partitions: Partitions::new(spec.partition_by.clone(), timezone),
             ids: Ids::new(&table),
@@ -78,7 +78,12 @@ impl Shaper {
             clock,
             spec,
             table,
-        })
+        };
+        if shaper.table.columns.is_empty() {
+            // A rebuilt table keeps what was seen, and its columns follow from that under the new settings.
+            shaper.grow();
+        }
+        Ok(shaper)
     }
 
     /// The schema as it is now.
@@ -166,6 +171,7 @@ impl Shaper {
             quarantined,
             misfits: 0,
             blind: 0,
+            untimed: 0,
             unplaced: 0,
         };
         let mut kept: Vec<Option<String>> = Vec::with_capacity(rows);
@@ -181,7 +187,7 @@ impl Shaper {
             let (partition, placed) = self.partitions.place(*document);
             shaped.partition.push(partition);
             shaped.unplaced += u64::from(!placed);
-            let modified = self.modified(bytes);
+            let modified = self.modified(bytes, &mut shaped.untimed);
             shaped.blind += u64::from(self.table.has_modified() && modified.is_none());
             shaped.modified_ms.push(modified);
         }
@@ -203,10 +209,14 @@ impl Shaper {
         Ok(shaped)
     }
 
-    fn modified(&self, bytes: &Bytes) -> Option<i64> {
+    /// The modified time; counts into `untimed` when the path itself has none.
+    fn modified(&self, bytes: &Bytes, untimed: &mut u64) -> Option<i64> {
         let path = self.spec.timestamp_column.as_ref()?;
         let document = bson::RawDocument::from_bytes(bytes).ok()?;
-        modified_ms(document, path, self.clock.timezone)
+        time_at(document, path, self.clock.timezone).or_else(|| {
+            *untimed += 1;
+            modified_ms(document, path, self.clock.timezone)
+        })
     }
 }
 

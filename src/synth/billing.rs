@@ -108,8 +108,9 @@ impl<'a> Bill<'a> {
             bill.cancelled = Some(created + dice.between(HOUR, 3 * DAY));
         }
         bill.pay(net, &mut dice);
-        if bill.cancelled.is_none() && dice.chance(45) {
-            let fault = [Fault::Discount, Fault::BillDate, Fault::Facility, Fault::Payer][dice.weighted(&[35, 25, 25, 15])];
+        if bill.cancelled.is_none() && dice.chance(110) {
+            let fault =
+                [Fault::Discount, Fault::BillDate, Fault::Facility, Fault::Payer][dice.weighted(&[22, 30, 33, 15])];
             bill.correction = Some((created + dice.between(4 * DAY, 35 * DAY), fault));
         }
         bill.settle(&mut dice);
@@ -163,7 +164,8 @@ impl<'a> Bill<'a> {
         };
         self.refund = due_back.map(|at| at + dice.between(HOUR, 4 * DAY));
         let payments = self.payments.iter().map(|payment| payment.at);
-        let rest = [self.cancelled, self.refund, self.claim_decided.map(|(at, _)| at), self.correction.map(|(at, _)| at)];
+        let rest =
+            [self.cancelled, self.refund, self.claim_decided.map(|(at, _)| at), self.correction.map(|(at, _)| at)];
         self.writes.extend(payments.chain(rest.into_iter().flatten()));
         self.writes.sort_unstable();
         self.writes.dedup();
@@ -215,11 +217,14 @@ impl<'a> Bill<'a> {
                 "status": "pending",
             };
             if at < until {
-                claim.insert("status", match approved {
-                    0 => "rejected",
-                    full if full == net => "approved",
-                    _ => "partly approved",
-                });
+                claim.insert(
+                    "status",
+                    match approved {
+                        0 => "rejected",
+                        full if full == net => "approved",
+                        _ => "partly approved",
+                    },
+                );
                 claim.insert("decided_at", date(at));
                 claim.insert("approved", money.of(approved));
                 let deductions: Vec<Document> = (approved < net)
@@ -245,16 +250,22 @@ impl<'a> Bill<'a> {
                 "amount": money.of(line.amount()),
             };
             if line.discount_percent > 0 {
-                document.insert("discount", doc! { "percent": line.discount_percent as i32, "amount": money.of(line.discount()) });
+                document.insert(
+                    "discount",
+                    doc! { "percent": line.discount_percent as i32, "amount": money.of(line.discount()) },
+                );
             }
             if line.tax_percent > 0 {
                 let central = line.tax() / 2;
                 let component = |name: &str, amount| doc! { "name": name, "rate": line.tax_percent as f64 / 2.0, "amount": money.of(amount) };
-                document.insert("tax", doc! {
-                    "rate": line.tax_percent as i32,
-                    "amount": money.of(line.tax()),
-                    "components": [component("CGST", central), component("SGST", line.tax() - central)],
-                });
+                document.insert(
+                    "tax",
+                    doc! {
+                        "rate": line.tax_percent as i32,
+                        "amount": money.of(line.tax()),
+                        "components": [component("CGST", central), component("SGST", line.tax() - central)],
+                    },
+                );
             } else if dice.chance(200) {
                 document.insert("tax", mess::void(dice));
             }
@@ -371,8 +382,14 @@ fn lines(hospital: &Hospital, e: &Encounter, dice: &mut Dice) -> Vec<Line> {
         tax_percent,
     };
     let consultations = e.stay.map_or(1, |stay| (stay.end - stay.start) / DAY + 1);
-    let mut lines =
-        vec![line(format!("CON-{}", department.code), "Consultation", "consultation", consultations, department.fee, 0)];
+    let mut lines = vec![line(
+        format!("CON-{}", department.code),
+        "Consultation",
+        "consultation",
+        consultations,
+        department.fee,
+        0,
+    )];
     lines[0].discount_percent = discount;
     if let Some(stay) = e.stay {
         let (ward, rate, _) = WARDS[BedPlace::of(hospital, stay.bed).ward];
@@ -380,7 +397,14 @@ fn lines(hospital: &Hospital, e: &Encounter, dice: &mut Dice) -> Vec<Line> {
         lines.push(line("ROOM".into(), ward, "room", consultations, rate, tax));
         lines.push(line("NUR".into(), "Nursing care", "nursing", consultations, 45_000, 0));
         if dice.chance(350) {
-            lines.push(line(format!("PRC-{}", department.code), "Procedure", "procedure", 1, dice.between(80, 900) * 10_000, 0));
+            lines.push(line(
+                format!("PRC-{}", department.code),
+                "Procedure",
+                "procedure",
+                1,
+                dice.between(80, 900) * 10_000,
+                0,
+            ));
         }
     } else if e.kind == Kind::Emergency || dice.chance(150) {
         lines.push(line("PRC-MIN".into(), "Minor procedure", "procedure", 1, dice.between(30, 250) * 1_000, 0));

@@ -109,7 +109,8 @@ pub const PAYERS: &[(&str, &str, u32)] = &[
 pub const METHODS: &[&str] = &["UPI", "cash", "card", "netbanking", "upi"];
 
 /// What patients are allergic to.
-pub const ALLERGENS: &[&str] = &["Penicillin", "Sulfa drugs", "Peanuts", "Latex", "Dust mites", "Iodine contrast", "Shellfish"];
+pub const ALLERGENS: &[&str] =
+    &["Penicillin", "Sulfa drugs", "Peanuts", "Latex", "Dust mites", "Iodine contrast", "Shellfish"];
 
 #[rustfmt::skip]
 pub const FIRST_NAMES: &[(&str, &str)] = &[
@@ -131,6 +132,12 @@ pub const LAST_NAMES: &[&str] = &[
 
 /// What patients write when they are asked.
 pub const COMMENTS: &[&str] = &[
-    "Doctor listened patiently.", "Waiting time was too long.", "Clean rooms, kind nurses.", "Billing took an hour.",
-    "Good care.", "Parking is a problem.", "Very thankful to the ICU staff.", "Pharmacy counter slow.",
+    "Doctor listened patiently.",
+    "Waiting time was too long.",
+    "Clean rooms, kind nurses.",
+    "Billing took an hour.",
+    "Good care.",
+    "Parking is a problem.",
+    "Very thankful to the ICU staff.",
+    "Pharmacy counter slow.",
 ];

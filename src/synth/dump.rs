@@ -75,7 +75,8 @@ fn owned(out: &Path) -> Result<Option<State>> {
     for entry in fs::read_dir(&folder).into_iter().flatten() {
         let entry = entry.or_error(Kind::Unavailable, reading(&folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let ours = Collection::ALL.iter().flat_map(|collection| file_names(*collection)).any(|file| is_named(&name, &file));
+        let ours =
+            Collection::ALL.iter().flat_map(|collection| file_names(*collection)).any(|file| is_named(&name, &file));
         if !ours {
             return Err(foreign(&entry.path()));
         }
@@ -109,8 +110,7 @@ fn write_collection(
     let (mut documents, mut bytes) = (0, 0);
     let aside = aside(&data);
     let writing = || format!("write {}", data.display());
-    let mut file =
-        BufWriter::with_capacity(1 << 20, File::create(&aside).or_error(Kind::Unavailable, writing())?);
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&aside).or_error(Kind::Unavailable, writing())?);
     hospital.documents(collection, None, &mut |document| {
         let raw = document.to_vec().or_error(Kind::Invariant, writing())?;
         file.write_all(&raw).or_error(Kind::Unavailable, writing())?;

@@ -84,6 +84,9 @@ impl Entity for Facility {
     }
 }
 
+/// How long a bed is cleaned after a discharge; at most until 18:00, when the next patient may come.
+const CLEANING: Instant = 2 * HOUR;
+
 /// One patient's time in one bed.
 #[derive(Debug, Clone, Copy)]
 pub struct Stay {
@@ -167,7 +170,7 @@ impl Bed {
                 (stay, doc! { "id": patient.id, "mrn": patient.mrn(), "name": patient.full_name() })
             })
             .collect();
-        writes.extend(stays.iter().flat_map(|(stay, _)| [stay.start, stay.end]));
+        writes.extend(stays.iter().flat_map(|(stay, _)| [stay.start, stay.end, stay.end + CLEANING]));
         Self { place, stays, writes }
     }
 }
@@ -189,7 +192,7 @@ impl Entity for Bed {
         let occupied_ms: i64 = past.iter().map(|(stay, _)| stay.end.min(until) - stay.start).sum();
         let status = if !occupancy.is_empty() {
             "occupied"
-        } else if past.last().is_some_and(|(stay, _)| stay.end + 4 * HOUR > until) {
+        } else if past.last().is_some_and(|(stay, _)| stay.end + CLEANING >= until) {
             "cleaning"
         } else {
             "free"

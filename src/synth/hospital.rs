@@ -1,8 +1,9 @@
 //! The simulated hospital: its size, how busy each day is, and the documents of each collection at any time.
 
+use super::appointments::Appointment;
 use super::billing::Bill;
 use super::calendar::{self, Instant, start_of};
-use super::care::{Appointment, Encounter, Visit};
+use super::care::{Encounter, Visit};
 use super::catalog::{DEPARTMENTS, EMERGENCY};
 use super::dice::{Dice, Topic};
 use super::entity::Entity;
@@ -216,8 +217,8 @@ impl Hospital {
             .chain(admissions.iter().map(|stay| Encounter::admission(self, *stay)))
     }
 
-    /// Hands every document of `collection` that was written at or after `from` to `sink`, as it stands at the end of
-    /// the last day; without `from` all of them. The order is the same each time.
+    /// Hands every document of `collection` that was written on day `from` or later to `sink`, as it stands at the end
+    /// of the last day; without `from` all of them. The order is the same each time.
     pub fn documents(
         &self,
         collection: Collection,
@@ -232,7 +233,8 @@ impl Hospital {
         };
         let Some(last) = (self.days + collection.ahead_days()).checked_sub(1) else { return Ok(()) };
         self.entities(collection, first..=last, &mut |entity| match entity.updated(until) {
-            Some(updated) if updated >= since => sink(entity.document(until)),
+            // As of its last write, not of now: what nobody wrote cannot have changed.
+            Some(updated) if updated >= since => sink(entity.document(updated + 1)),
             _ => Ok(()),
         })
     }
@@ -257,9 +259,9 @@ impl Hospital {
                 let first = if *keyed.start() == 0 { 0 } else { self.registered_before(*keyed.start()) };
                 (first..self.registered_before(self.days)).try_for_each(|n| each(&Patient::new(self, n)))
             }
-            Collection::Appointments => keyed.into_iter().try_for_each(|day| {
-                self.appointments(day).try_for_each(|appointment| each(&appointment))
-            }),
+            Collection::Appointments => keyed
+                .into_iter()
+                .try_for_each(|day| self.appointments(day).try_for_each(|appointment| each(&appointment))),
             Collection::Visits => self.each_encounter(keyed, &mut |e| each(&Visit::new(self, e))),
             Collection::Bills => self.each_encounter(keyed, &mut |e| each(&Bill::new(self, e))),
             Collection::LabResults => self.each_encounter(keyed, &mut |e| {
@@ -271,11 +273,7 @@ impl Hospital {
         }
     }
 
-    fn each_encounter(
-        &self,
-        days: RangeInclusive<u32>,
-        each: &mut dyn FnMut(Encounter) -> Result<()>,
-    ) -> Result<()> {
+    fn each_encounter(&self, days: RangeInclusive<u32>, each: &mut dyn FnMut(Encounter) -> Result<()>) -> Result<()> {
         days.into_iter().try_for_each(|day| self.encounters(day).try_for_each(&mut *each))
     }
 

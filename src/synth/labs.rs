@@ -58,8 +58,7 @@ impl<'a> LabResult<'a> {
         let collected = ordered + dice.between(8, 70) * MINUTE;
         let reported = collected + TESTS[test].minutes * dice.between(60, 190) / 100 * MINUTE;
         let stamp = Stamp::throw(&mut dice);
-        let amended =
-            (stamp.shows_changes() && dice.chance(30)).then(|| reported + dice.between(2 * HOUR, 3 * DAY));
+        let amended = (stamp.shows_changes() && dice.chance(30)).then(|| reported + dice.between(2 * HOUR, 3 * DAY));
         let writes = if stamp.shows_changes() {
             [ordered, collected, reported].into_iter().chain(amended).collect()
         } else {
@@ -137,11 +136,14 @@ impl Entity for LabResult<'_> {
             let (low, high) = (test.range.0 as f64 / 100.0, test.range.1 as f64 / 100.0);
             document.insert("reported_at", date(self.reported));
             document.insert("result", doc! { "value": value, "unit": test.unit, "flag": flag });
-            document.insert("reference", match self.test {
-                CULTURE => mess::void(&mut dice),
-                _ if dice.chance(80) => Bson::String(format!("{low}-{high}")),
-                _ => Bson::Document(doc! { "low": low, "high": high }),
-            });
+            document.insert(
+                "reference",
+                match self.test {
+                    CULTURE => mess::void(&mut dice),
+                    _ if dice.chance(80) => Bson::String(format!("{low}-{high}")),
+                    _ => Bson::Document(doc! { "low": low, "high": high }),
+                },
+            );
             let mut flags = Document::new();
             if flag == "high" || flag == "low" {
                 let spelling = [format!("{}.{flag}", test.code), format!("{} {flag}", test.name), flag.to_uppercase()];

@@ -7,6 +7,7 @@
 //! What happens after [`calendar::HISTORY_DAYS`]: day 60, the first advance, brings the field `bills.e_invoice`; from
 //! day 61 `pharmacy_stock.reorder_level` turns from integers into doubles.
 
+mod appointments;
 mod billing;
 mod calendar;
 mod care;
@@ -39,9 +40,9 @@ use std::sync::Arc;
 /// The database of the hospital.
 pub const DATABASE: &str = "hospital";
 /// The seed unless one is given.
-pub const DEFAULT_SEED: u64 = 42;
-/// The largest scale: about 200 million documents.
-const MAX_SCALE: f64 = 10_000.0;
+pub const DEFAULT_SEED: u64 = 1;
+/// The largest scale: about 20 million documents after 60 days, and 50 MB of stays in memory.
+const MAX_SCALE: f64 = 1_000.0;
 /// The most days a hospital can have, ten years.
 const MAX_DAYS: u32 = 3_650;
 

@@ -52,7 +52,8 @@ pub async fn write(uri: &Secret, options: &SynthOptions, progress: Arc<dyn Progr
 }
 
 async fn connect(uri: &Secret) -> Result<Database> {
-    let mut options = ClientOptions::parse(uri.expose()).await.or_error(Kind::Input, "read the --out connection string")?;
+    let mut options =
+        ClientOptions::parse(uri.expose()).await.or_error(Kind::Input, "read the --out connection string")?;
     options.app_name.get_or_insert_with(|| "lakefold synth".into());
     options.server_selection_timeout.get_or_insert(SELECTION);
     let client = Client::with_options(options).or_error(Kind::Input, "read the --out connection string")?;

@@ -78,7 +78,10 @@ impl Entity for Doctor {
             "active": true,
         };
         if changes % 2 == 1 {
-            document.insert("leave", doc! { "from": date(updated + DAY), "to": date(updated + 4 * DAY), "reason": "annual" });
+            document.insert(
+                "leave",
+                doc! { "from": date(updated + DAY), "to": date(updated + 4 * DAY), "reason": "annual" },
+            );
         }
         Stamp::Date.put(&mut document, self.writes[0], updated);
         document
@@ -146,7 +149,13 @@ impl Patient {
         let home = hospital.facility(&mut dice);
         // Only imported records come without a modified time.
         let stamp = match hospital.registration(number) {
-            None if dice.chance(80) => if dice.chance(600) { Stamp::Missing } else { Stamp::Null },
+            None if dice.chance(80) => {
+                if dice.chance(600) {
+                    Stamp::Missing
+                } else {
+                    Stamp::Null
+                }
+            }
             _ => Stamp::Date,
         };
         let mut later = |permille, low: i64, high: i64| {
@@ -174,7 +183,11 @@ impl Patient {
             Some(at) => names.iter().map(|name| described(name, at)).collect(),
             None if mess::since(mess::STRUCTURED_ALLERGIES_FROM, created) => {
                 // Some desks still use the old form; both meet in one array.
-                names.iter().enumerate().map(|(n, name)| if n == 1 { Bson::from(*name) } else { described(name, created) }).collect()
+                names
+                    .iter()
+                    .enumerate()
+                    .map(|(n, name)| if n == 1 { Bson::from(*name) } else { described(name, created) })
+                    .collect()
             }
             None if count == 0 && dice.chance(150) => Bson::String("None known".into()),
             None => names.iter().map(|name| Bson::from(*name)).collect(),
@@ -227,17 +240,24 @@ impl Entity for Patient {
         let insurance = if kind == "self" {
             mess::void(&mut dice)
         } else {
-            Bson::Document(doc! { "type": kind, "payer": payer, "policy_no": format!("P{:08}", dice.below(100_000_000)), "valid_until": date(start_of(0) + dice.between(10, 700) * DAY) })
+            Bson::Document(
+                doc! { "type": kind, "payer": payer, "policy_no": format!("P{:08}", dice.below(100_000_000)), "valid_until": date(start_of(0) + dice.between(10, 700) * DAY) },
+            )
         };
         document.insert("insurance", insurance);
         let contact = if dice.chance(300) {
             mess::void(&mut dice)
         } else {
-            Bson::Document(doc! { "name": format!("{} {}", dice.pick(FIRST_NAMES).0, who.last), "relation": dice.pick(&["spouse", "parent", "child", "sibling"]) })
+            Bson::Document(
+                doc! { "name": format!("{} {}", dice.pick(FIRST_NAMES).0, who.last), "relation": dice.pick(&["spouse", "parent", "child", "sibling"]) },
+            )
         };
         document.insert("emergency_contact", contact);
         if mess::since(mess::HEALTH_ID_FROM, who.created) {
-            document.insert("abha_id", format!("91-{:04}-{:04}-{:04}", dice.below(10_000), dice.below(10_000), dice.below(10_000)));
+            document.insert(
+                "abha_id",
+                format!("91-{:04}-{:04}-{:04}", dice.below(10_000), dice.below(10_000), dice.below(10_000)),
+            );
         }
         self.stamp.put(&mut document, who.created, self.updated(until).unwrap_or(who.created));
         document

@@ -91,7 +91,10 @@ impl Entity for Prescription<'_> {
                 };
                 if dice.chance(250) {
                     let after = ["after food", "with plenty of water"];
-                    line.insert("instructions", if dice.chance(400) { Bson::from(after.to_vec()) } else { after[0].into() });
+                    line.insert(
+                        "instructions",
+                        if dice.chance(400) { Bson::from(after.to_vec()) } else { after[0].into() },
+                    );
                 }
                 Bson::Document(line)
             })
@@ -203,8 +206,14 @@ impl Stock {
         let patients = 68.0 * hospital.scale / hospital.facilities as f64;
         let daily = (patients * 0.045 * MEDICINES[medicine].4 as f64).max(0.5);
         let reorder_level = (daily * 7.0).ceil() as i64;
-        let mut shelf =
-            Shelf { batches: Vec::new(), ordered: None, received_total: 0, dispensed_total: 0, short_total: 0, expired_total: 0 };
+        let mut shelf = Shelf {
+            batches: Vec::new(),
+            ordered: None,
+            received_total: 0,
+            dispensed_total: 0,
+            short_total: 0,
+            expired_total: 0,
+        };
         for share in [0.4, 0.6] {
             let quantity = (daily * share * dice.between(8, 34) as f64).ceil() as i64;
             let expiry = dice.between(15, 400) as u32;

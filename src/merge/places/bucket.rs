@@ -1,7 +1,7 @@
 //! One bucket of the index: a small Parquet object of id hashes and partitions, sorted by hash.
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use arrow::array::{Array, AsArray, FixedSizeBinaryBuilder, RecordBatch, StringArray};
+use arrow::array::{AsArray, FixedSizeBinaryBuilder, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;

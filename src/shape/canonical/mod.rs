@@ -11,6 +11,7 @@ pub mod time;
 
 pub use extended::extended;
 pub use json::{json, quote};
+pub use parse::Json;
 
 use super::raw::Value;
 use base64::Engine;

@@ -84,11 +84,6 @@ impl<'a> Element<'a> {
     pub fn value(&self) -> Value<'a> {
         self.try_value().unwrap_or(Value::Null)
     }
-
-    /// Type byte and value as they stand in the document, for foreign readers of single values.
-    pub fn raw(&self) -> (u8, &'a [u8]) {
-        (self.tag, self.bytes)
-    }
 }
 
 /// Iterates over the elements of a document.

@@ -5,7 +5,6 @@ use crate::model::seen::Kind;
 
 /// A BSON value, borrowed from the bytes it was read from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(missing_docs, reason = "the names are BSON's own")]
 pub enum Value<'a> {
     Double(f64),
     String(&'a str),
