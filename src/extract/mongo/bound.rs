@@ -43,9 +43,7 @@ fn from_hello(reply: &Document) -> Result<Bound> {
     // A direct connection to a secondary shows data as old as its operationTime, whatever its clock says.
     let time_ms = match operation_time {
         Some(time) if reply.get_bool("secondary").unwrap_or(false) => i64::from(time.seconds) * 1000,
-        _ => clock_ms.map_err(|_| {
-            Error::new(Kind::Unavailable, "the server does not tell its time").context(DOING)
-        })?,
+        _ => clock_ms.map_err(|_| Error::new(Kind::Unavailable, "the server does not tell its time").context(DOING))?,
     };
     Ok(Bound { time_ms: Some(time_ms), operation_time })
 }

@@ -86,8 +86,10 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
             new(kind, "MongoDB does not allow it to this user".into())
                 .hint("grant the user the role read on the database")
         }
-        ErrorKind::ServerSelection { .. } => new(Kind::Unavailable, format!("no suitable MongoDB server answers: {text}"))
-            .hint("check host, port, firewall, TLS and replicaSet of [source] uri, and its read preference"),
+        ErrorKind::ServerSelection { .. } => {
+            new(Kind::Unavailable, format!("no suitable MongoDB server answers: {text}"))
+                .hint("check host, port, firewall, TLS and replicaSet of [source] uri, and its read preference")
+        }
         ErrorKind::DnsResolve { .. } => {
             new(Kind::Unavailable, text).hint("check the host name in [source] uri and the machine's DNS")
         }

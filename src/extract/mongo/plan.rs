@@ -106,7 +106,8 @@ async fn whole(connection: &Connection, request: &ReadRequest, layout: &Layout) 
 /// Some `_id`s in the server's order. Where the server does not take samples, the collection is not cut.
 async fn sample(connection: &Connection, request: &ReadRequest, size: u64) -> Result<Vec<Bson>> {
     let size = i64::try_from(size).unwrap_or(i64::MAX);
-    let pipeline = [doc! { "$sample": { "size": size } }, doc! { "$project": { "_id": 1 } }, doc! { "$sort": { "_id": 1 } }];
+    let pipeline =
+        [doc! { "$sample": { "size": size } }, doc! { "$project": { "_id": 1 } }, doc! { "$sort": { "_id": 1 } }];
     let command = doc! {
         "aggregate": &request.namespace.collection,
         "pipeline": &pipeline[..],

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::model::column::{Column, SCALARS};
+use crate::model::table::ID;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
 use crate::shape::privacy::{Privacy, is_void};
@@ -67,15 +68,16 @@ impl Record {
         self.valid.append_null();
     }
 
-    /// Appends one value to every child. `_id` is skipped where no child has that name.
+    /// Appends one value to every child. The `_id` of the document itself is no field: it has a column of its own.
     pub fn append_fields<'a>(&mut self, document: Document<'a>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let top = row.path.is_empty();
         let base = row.slots.len();
         row.slots.resize(base + self.children.len(), None);
         let mut hint = 0;
         for element in document.elements() {
             let below = privacy.and_then(|p| p.child(element.key));
             let value = element.value();
-            if below.is_some_and(Privacy::excluded) || is_void(value, below) {
+            if below.is_some_and(Privacy::excluded) || is_void(value, below) || (top && element.key == ID.as_bytes()) {
                 continue;
             }
             let place = match self.spellings.get(hint) {
