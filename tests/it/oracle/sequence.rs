@@ -15,7 +15,7 @@ use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
     LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
 };
-use lakefold::run::RunOptions;
+use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, Document, doc};
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
