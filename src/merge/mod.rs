@@ -1,1 +1,27 @@
-//! merge
+//! 4. Stored file + changes -> new file.
+//!
+//! ```text
+//! shaped batches ─ Stage ──► runs on local disk, grouped by partition
+//!                    │
+//!                    └─ ids ─► Places::resolve ─► who moved, who lost, what the index becomes
+//!
+//! per touched partition:
+//!   staged slices ─ convert ─ SortExec(_id, newest first) ─┐
+//!   stored file   ─ convert ───────────────────────────────┴─ fold ─► rows sorted by _id ─► Parquet on local disk
+//! ```
+//!
+//! Reading and sorting are DataFusion plans over one bounded memory pool with spill; [`fold`] is a streaming merge of
+//! two sorted inputs. Nothing here writes into the lake: the results are local files that `publish` makes visible.
+//!
+//! Keeps P1 (one row per `_id`), P6 (every row read is accounted for) and P10 (bounded memory).
+
+pub mod budget;
+pub mod fold;
+pub mod places;
+pub mod plan;
+pub mod stage;
+pub mod stored;
+pub mod writer;
+
+/// Column that carries the order in which rows were read through the sort; it is never written to the lake.
+const SEQUENCE: &str = "__lakefold_sequence";

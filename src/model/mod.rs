@@ -4,13 +4,18 @@
 
 pub mod batch;
 pub mod collection;
+pub mod column;
+pub mod modified;
 pub mod names;
 pub mod problem;
 pub mod progress;
 pub mod record;
 pub mod redact;
 pub mod secret;
+pub mod seen;
 pub mod settings;
 pub mod signal;
 pub mod status;
+pub mod table;
+pub mod time;
 pub mod window;

@@ -31,7 +31,11 @@ pub(super) struct Digest {
 /// One collection's numbers.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
+    /// `database.collection`
     pub(super) collection: String,
+    pub(super) database: String,
+    /// The collection without its database.
+    pub(super) short: String,
     pub(super) outcome: &'static str,
     pub(super) read: u64,
     pub(super) inserted: u64,
@@ -110,6 +114,8 @@ fn line(collection: &CollectionRecord) -> Line {
     let rows = &collection.rows;
     Line {
         collection: name(collection),
+        database: collection.database.clone(),
+        short: collection.collection.clone(),
         outcome: collection.outcome.as_str(),
         read: rows.read,
         inserted: rows.inserted,

@@ -1,7 +1,7 @@
 //! Where every collection stands, as the terminal shows it: what needs somebody comes first.
 
-use super::table::{aligned, fitted, plain, widest};
-use super::words::{bytes, compact, count, duration, minute, wrap};
+use super::table::{Style, aligned, fit, plain};
+use super::words::{bytes, duration, minute, wrap};
 use crate::model::record::Outcome;
 use crate::model::status::CollectionStatus;
 use comfy_table::Table;
@@ -15,9 +15,7 @@ const LITTER_SHOWN: usize = 5;
 pub fn status_table(statuses: &[CollectionStatus], width: usize) -> String {
     let mut sorted: Vec<&CollectionStatus> = statuses.iter().collect();
     sorted.sort_by_key(|s| (severity(s), Reverse(s.lag_seconds), &s.database, &s.collection));
-    let full = build(&sorted, count);
-    let table = if widest(&full) > width { build(&sorted, compact) } else { full };
-    let mut out = fitted(table, width);
+    let mut out = fit(width, |style| build(&sorted, style));
     out.push('\n');
     for status in sorted {
         remarks(&mut out, status, width);
@@ -36,28 +34,39 @@ fn severity(status: &CollectionStatus) -> u8 {
     }
 }
 
-fn build(statuses: &[&CollectionStatus], number: fn(u64) -> String) -> Table {
-    let mut table = plain(&["collection", "last", "watermark", "lag", "rows", "files", "bytes"], 3);
+fn build(statuses: &[&CollectionStatus], style: Style) -> Table {
+    let mut table = plain(&["collection", "last", "watermark", "lag", "rows", "files", "bytes"], 3, style);
     for status in statuses {
         let last = status.last.as_ref().map_or("never", |last| last.outcome.as_str());
         let watermark = status.watermark.as_deref().map_or_else(|| "none".to_owned(), minute);
         // Whole seconds of a lag are far below 2^52.
         let lag = status.lag_seconds.map_or_else(String::new, |seconds| duration(seconds as f64));
         table.add_row([
-            aligned(format!("{}.{}", status.database, status.collection), true),
+            aligned(name(status, style), true),
             aligned(last, true),
             aligned(watermark, true),
             aligned(lag, false),
-            aligned(number(status.rows), false),
-            aligned(number(status.files), false),
+            aligned(style.count(status.rows), false),
+            aligned(style.count(status.files), false),
             aligned(bytes(status.bytes), false),
         ]);
     }
     table
 }
 
-fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
+/// Longest name that stands on one line of a tight table of 80 columns.
+const NAME_SHOWN: usize = 24;
+
+fn name(status: &CollectionStatus, style: Style) -> String {
     let name = format!("{}.{}", status.database, status.collection);
+    if style == Style::Roomy || name.chars().count() <= NAME_SHOWN {
+        return name;
+    }
+    format!("{}.\n {}", status.database, status.collection)
+}
+
+fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
+    let name = name(status, Style::Roomy);
     let mut say = |text: String| {
         let _ = writeln!(out, "\n{}", wrap(&format!("{name}: {text}"), width, 2));
     };

@@ -190,7 +190,7 @@ fn the_mail_is_one_whole_file_named_after_the_run() {
     let text = String::from_utf8(first.clone()).unwrap();
     for header in [
         "From: lakefold <lake@example.org>\r\n",
-        "To: data@example.org, Asha Rao <asha@example.org>\r\n",
+        "To: data@example.org, \"Asha Rao\" <asha@example.org>\r\n",
         "Date: Sat, 21 Nov 2026 04:03:07 +0000\r\n",
         "Message-ID: <20261121T040000Z-3f9a1c@lakefold>\r\n",
         "multipart/alternative",

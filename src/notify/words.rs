@@ -1,7 +1,5 @@
 //! How numbers and lists are put for people: counts, amounts, durations, plurals, wrapped lines.
 
-use bytesize::ByteSize;
-
 /// A count in full, digits in threes: `1,234,567`.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -32,23 +30,39 @@ pub(super) fn compact(n: u64) -> String {
     }
 }
 
-/// An amount with a binary unit: `812 B`, `1.2 MiB`.
+/// An amount in at most seven characters: `812 B`, `1.2 MiB`, `298 MiB`; nothing is `0`.
 pub(super) fn bytes(n: u64) -> String {
-    if n == 0 { "0".to_owned() } else { ByteSize::b(n).display().iec().to_string() }
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    match n {
+        0 => return "0".to_owned(),
+        1..1_000 => return format!("{n} B"),
+        _ => {}
+    }
+    // Two or three digits are shown: what a double cannot hold of the amount is far behind them.
+    let mut amount = n as f64 / 1024.0;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        if amount < 999.5 {
+            break;
+        }
+        amount /= 1024.0;
+        unit = larger;
+    }
+    if amount < 9.95 { format!("{amount:.1} {unit}") } else { format!("{amount:.0} {unit}") }
 }
 
-/// A duration with as many digits as anybody needs: `0.4 s`, `12 s`, `3 m 05 s`, `2 h 10 m`, `4 d 3 h`.
+/// A duration in at most six characters, with as many digits as anybody needs: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d03h`.
 pub(super) fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
-        return format!("{:.1} s", seconds.max(0.0));
+        return format!("{:.1}s", seconds.max(0.0));
     }
     // Durations of runs and lags are far below 2^63 seconds; a cast from a larger float saturates.
     let whole = seconds.round() as u64;
     match whole {
-        0..60 => format!("{whole} s"),
-        60..3_600 => format!("{} m {:02} s", whole / 60, whole % 60),
-        3_600..86_400 => format!("{} h {:02} m", whole / 3_600, whole % 3_600 / 60),
-        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3_600),
+        0..60 => format!("{whole}s"),
+        60..3_600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        3_600..86_400 => format!("{}h{:02}m", whole / 3_600, whole % 3_600 / 60),
+        _ => format!("{}d{:02}h", whole / 86_400, whole % 86_400 / 3_600),
     }
 }
 
@@ -117,12 +131,15 @@ mod tests {
         assert_eq!(bytes(0), "0");
         assert_eq!(bytes(812), "812 B");
         assert_eq!(bytes(1_258_291), "1.2 MiB");
-        assert_eq!(duration(0.04), "0.0 s");
-        assert_eq!(duration(9.96), "10 s");
-        assert_eq!(duration(185.2), "3 m 05 s");
-        assert_eq!(duration(7_800.0), "2 h 10 m");
-        assert_eq!(duration(360_000.0), "4 d 4 h");
-        assert_eq!(duration(-3.0), "0.0 s");
+        assert_eq!(bytes(312_000_000), "298 MiB");
+        assert_eq!(bytes(1_048_575), "1.0 MiB");
+        assert_eq!(bytes(u64::MAX), "16 EiB");
+        assert_eq!(duration(0.04), "0.0s");
+        assert_eq!(duration(9.96), "10s");
+        assert_eq!(duration(185.2), "3m05s");
+        assert_eq!(duration(7_800.0), "2h10m");
+        assert_eq!(duration(360_000.0), "4d04h");
+        assert_eq!(duration(-3.0), "0.0s");
     }
 
     #[test]

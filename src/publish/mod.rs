@@ -1,1 +1,10 @@
-//! publish
+//! 5. Makes merged files visible, and the watermark last.
+//!
+//! Order is everything here (P3, P4): journal, schema, data files (new places before old ones), index, watermark, and
+//! then the journal is removed. Every write is conditional on the version this run read (P9).
+
+mod journal;
+mod land;
+
+pub use journal::{FORMAT as JOURNAL_FORMAT, Journal};
+pub use land::{Landed, land};

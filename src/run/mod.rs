@@ -1,28 +1,26 @@
-//! The only module that knows the order of the stages.
+//! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
 
+pub mod clock;
+mod collection;
+mod fold;
+mod index;
+mod interrupt;
+mod land;
 pub mod options;
+mod partitions;
+mod pool;
+mod quarantine;
+mod read;
+mod recover;
+mod scope;
+mod shapes;
+mod shrink;
+
+pub use interrupt::Interrupt;
+pub use pool::run;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::collection::CollectionSpec;
-use crate::model::progress::Progress;
-use crate::model::record::RunRecord;
-use crate::model::settings::Settings;
-use options::RunOptions;
-use std::sync::Arc;
-
-/// Folds what changed in `collections` into the lake of `settings`.
-///
-/// # Errors
-/// No collection could be attempted; what happens to one collection stands in the record.
-pub async fn run(
-    _settings: &Settings,
-    _collections: Vec<CollectionSpec>,
-    _options: RunOptions,
-    _progress: Arc<dyn Progress>,
-) -> Result<RunRecord> {
-    Err(Error::new(Kind::Invariant, "the stages are not joined on this branch"))
-}
-
+use crate::model::{collection::CollectionSpec, settings::Settings};
 pub mod status {
     //! Where every collection stands.
 

@@ -1,0 +1,71 @@
+# `make help` lists the targets. Prerequisites: cargo (Rust 1.95) and python3; nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# What env/demo.toml reads and writes.
+DEMO := .demo
+DEMO_QUERY := SELECT date, count(*) AS bills FROM hospital.bills GROUP BY date ORDER BY date DESC LIMIT 7
+
+# The binary of the dev profile, built when nobody names another one: `make demo-data LAKEFOLD=path/to/lakefold`.
+ifeq ($(origin LAKEFOLD),undefined)
+LAKEFOLD := $(TARGET)/debug/lakefold
+BUILT := build
+endif
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: demo-data ## A day at the demo hospital: source, fold, query, report
+	$(LAKEFOLD) run --env demo
+	$(LAKEFOLD) query --env demo -e '$(DEMO_QUERY)'
+	@echo "The report mail: $$(ls -t $(DEMO)/mail/*.eml | head -n 1)"
+	@echo "The lake:        $(DEMO)/lake"
+	@echo "Run it again: the source moves on by a day, and only the change is folded."
+
+.PHONY: demo-data
+demo-data: $(BUILT) ## Write the source that env/demo.toml reads, or add a day to it; LAKEFOLD=path/to/binary builds nothing
+	@if [[ -f $(DEMO)/source/dump.json ]]; then set -- --advance 1; else set --; fi; \
+	set -x; $(LAKEFOLD) synth --out $(DEMO)/source "$$@"
+
+.PHONY: build
+build: ## Build with the dev profile, which runs what happens per row optimised (the first time takes minutes)
+	@echo "Building with the dev profile; 'make release' builds the one for production."
+	$(CARGO) build --locked
+
+.PHONY: release
+release: ## Build for production: target/release/lakefold
+	$(CARGO) build --locked --release
+
+.PHONY: test
+test: test-servers ## Install the test servers, run every test
+	$(CARGO) test --locked
+
+.PHONY: test-servers
+test-servers: ## Install mongod and the S3 stand-ins into .tools/ (for tests only; mongod is under the SSPL)
+	@tools/install-test-servers
+
+.PHONY: soak
+soak: test-servers ## The oracle test for thousands of sequences (SEQUENCES=5000)
+	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
+
+.PHONY: bench
+bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory
+	tools/bench-memory $(LAKEFOLD)
+
+.PHONY: lint
+lint: ## rustfmt and clippy, warnings denied
+	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
+	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all

@@ -1,0 +1,125 @@
+//! The connection: options, the client, and what was learnt through it.
+
+use super::failure;
+use super::layout::Layout;
+use crate::error::{Error, Kind, Result};
+use crate::model::collection::Namespace;
+use crate::model::redact;
+use crate::model::secret::Secret;
+use crate::model::settings::SourceSettings;
+use bson::{Document, doc};
+use mongodb::Client;
+use mongodb::options::{ClientOptions, ConnectionString, ReadPreference, SelectionCriteria};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// How long a suitable server is looked for, unless the URI says otherwise.
+const SERVER_SELECTION: Duration = Duration::from_secs(10);
+
+/// What every query says of itself, unless the URI names the application.
+const APPLICATION: &str = "lakefold";
+
+/// One MongoDB and what is known of it; shared by all reads of a run.
+pub(super) struct Connection {
+    uri: Secret,
+    read_preference: ReadPreference,
+    /// In the server's logs and profiler: `lakefold/<run_id>`.
+    comment: String,
+    client: OnceCell<Client>,
+    /// Whether the server takes read concern majority; cleared by the first query that it refuses for it.
+    majority: AtomicBool,
+    layouts: Mutex<HashMap<Namespace, Arc<Layout>>>,
+    retries: Mutex<HashMap<Namespace, u64>>,
+}
+
+impl Connection {
+    pub fn new(settings: &SourceSettings, run_id: &str) -> Result<Self> {
+        ConnectionString::parse(settings.uri.expose()).map_err(|error| {
+            Error::new(Kind::Input, format!("[source] uri: {}", redact::quoted(&error.kind.to_string())))
+                .hint("special characters in user and password must be percent-encoded")
+        })?;
+        Ok(Self {
+            uri: settings.uri.clone(),
+            read_preference: read_preference(&settings.read_preference)?,
+            comment: format!("lakefold/{run_id}"),
+            client: OnceCell::new(),
+            majority: AtomicBool::new(true),
+            layouts: Mutex::default(),
+            retries: Mutex::default(),
+        })
+    }
+
+    /// The driver's client; the first call looks up DNS records and reads certificates, but opens no connection.
+    pub async fn client(&self) -> Result<&Client> {
+        self.client.get_or_try_init(|| self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<Client> {
+        let failed = |error| failure::explain(Kind::Unavailable, &error, "connect to MongoDB");
+        let mut options = ClientOptions::parse(self.uri.expose()).await.map_err(failed)?;
+        options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
+        options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
+        Client::with_options(options).map_err(failed)
+    }
+
+    /// The comment of every query.
+    pub fn comment(&self) -> &str {
+        &self.comment
+    }
+
+    /// Runs a command about data that may be a little old, from the primary if there is one.
+    pub async fn command(&self, database: &str, mut command: Document) -> Result<mongodb::error::Result<Document>> {
+        command.insert("comment", self.comment.as_str());
+        let anywhere = SelectionCriteria::ReadPreference(ReadPreference::PrimaryPreferred { options: None });
+        let database = self.client().await?.database(database);
+        Ok(database.run_command(command).selection_criteria(anywhere).await)
+    }
+
+    pub fn majority(&self) -> bool {
+        self.majority.load(Ordering::Relaxed)
+    }
+
+    /// The server does not know read concern majority: the overlap of the windows has to do.
+    pub fn forgo_majority(&self) {
+        if self.majority.swap(false, Ordering::Relaxed) {
+            tracing::warn!("the server refuses read concern majority: reading without it");
+        }
+    }
+
+    pub fn layout(&self, namespace: &Namespace) -> Option<Arc<Layout>> {
+        self.layouts.lock().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
+    }
+
+    pub fn remember(&self, namespace: &Namespace, layout: &Arc<Layout>) {
+        self.layouts.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), Arc::clone(layout));
+    }
+
+    pub fn count_retry(&self, namespace: &Namespace) {
+        *self.retries.lock().unwrap_or_else(PoisonError::into_inner).entry(namespace.clone()).or_default() += 1;
+    }
+
+    pub fn retries(&self, namespace: &Namespace) -> u64 {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).get(namespace).copied().unwrap_or_default()
+    }
+}
+
+fn read_preference(name: &str) -> Result<ReadPreference> {
+    match name {
+        "primary" => Ok(ReadPreference::Primary),
+        "primaryPreferred" => Ok(ReadPreference::PrimaryPreferred { options: None }),
+        "secondary" => Ok(ReadPreference::Secondary { options: None }),
+        "secondaryPreferred" => Ok(ReadPreference::SecondaryPreferred { options: None }),
+        "nearest" => Ok(ReadPreference::Nearest { options: None }),
+        other => Err(Error::new(Kind::Input, format!("[source] read_preference {other} is unknown"))
+            .hint("primary, primaryPreferred, secondary, secondaryPreferred or nearest")),
+    }
+}
+
+/// The command that lists a database's collections of one name.
+pub(super) fn list_collections(name: &str) -> Document {
+    doc! { "listCollections": 1, "filter": { "name": name }, "nameOnly": true, "authorizedCollections": true }
+}

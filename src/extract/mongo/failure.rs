@@ -1,0 +1,110 @@
+//! What a driver's error means: worth another try, and what to tell the operator.
+
+use crate::error::{Error, Kind};
+use crate::model::redact;
+use mongodb::error::ErrorKind;
+
+/// Numbers of server errors, as MongoDB's `error_codes.yml` names them.
+mod code {
+    pub const UNAUTHORIZED: i32 = 13;
+    pub const AUTHENTICATION_FAILED: i32 = 18;
+    pub const COMMAND_NOT_FOUND: i32 = 59;
+    /// The server steps down, restarts, lost a cursor, or moves data between shards.
+    pub const TRANSIENT: [i32; 22] = [
+        6,     // HostUnreachable
+        7,     // HostNotFound
+        43,    // CursorNotFound
+        63,    // StaleShardVersion
+        89,    // NetworkTimeout
+        91,    // ShutdownInProgress
+        133,   // FailedToSatisfyReadPreference
+        134,   // ReadConcernMajorityNotAvailableYet
+        150,   // StaleEpoch
+        175,   // QueryPlanKilled
+        189,   // PrimarySteppedDown
+        237,   // CursorKilled
+        262,   // ExceededTimeLimit
+        317,   // ConnectionPoolExpired
+        9001,  // SocketException
+        10107, // NotWritablePrimary
+        11600, // InterruptedAtShutdown
+        11602, // InterruptedDueToReplStateChange
+        13388, // StaleConfig
+        13435, // NotPrimaryNoSecondaryOk
+        13436, // NotPrimaryOrSecondary
+        11601, // Interrupted
+    ];
+    /// CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented.
+    pub const MAJORITY_REFUSED: [i32; 3] = [115, 148, 238];
+}
+
+/// Whether the same request may succeed when it is repeated.
+pub(super) fn is_transient(error: &mongodb::error::Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::ServerSelection { .. } => true,
+        ErrorKind::Command(command) => code::TRANSIENT.contains(&command.code),
+        _ => false,
+    }
+}
+
+/// Whether the server has no read concern majority.
+pub(super) fn refuses_majority(error: &mongodb::error::Error) -> bool {
+    server_code(error).is_some_and(|code| code::MAJORITY_REFUSED.contains(&code))
+}
+
+/// Whether the server does not know the command.
+pub(super) fn is_unknown_command(error: &mongodb::error::Error) -> bool {
+    server_code(error) == Some(code::COMMAND_NOT_FOUND)
+}
+
+/// Whether the server demands another user, or any.
+pub(super) fn is_refused(error: &mongodb::error::Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Authentication { .. })
+        || matches!(server_code(error), Some(code::UNAUTHORIZED | code::AUTHENTICATION_FAILED))
+}
+
+fn server_code(error: &mongodb::error::Error) -> Option<i32> {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => Some(command.code),
+        _ => None,
+    }
+}
+
+/// The driver's error in lakefold's words; `kind` is for what concerns this request alone. Quoted values and
+/// credentials are dropped (P10).
+pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) -> Error {
+    let text = redact::quoted(&error.kind.to_string());
+    let new = |kind, message: String| Error::new(kind, message).context(doing);
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { .. } => refused_login(doing),
+        ErrorKind::Command(command) if command.code == code::AUTHENTICATION_FAILED => refused_login(doing),
+        ErrorKind::Command(command) if command.code == code::UNAUTHORIZED => {
+            if command.message.contains("requires authentication") {
+                return new(Kind::Unavailable, "MongoDB wants a user and a password".into())
+                    .hint("put them into [source] uri: mongodb://USER:PASSWORD@HOST/?authSource=admin");
+            }
+            new(kind, "MongoDB does not allow it to this user".into())
+                .hint("grant the user the role read on the database")
+        }
+        ErrorKind::ServerSelection { .. } => {
+            new(Kind::Unavailable, format!("no suitable MongoDB server answers: {text}"))
+                .hint("check host, port, firewall, TLS and replicaSet of [source] uri, and its read preference")
+        }
+        ErrorKind::DnsResolve { .. } => {
+            new(Kind::Unavailable, text).hint("check the host name in [source] uri and the machine's DNS")
+        }
+        ErrorKind::InvalidTlsConfig { .. } => {
+            new(Kind::Unavailable, text).hint("check tlsCAFile and tlsCertificateKeyFile of [source] uri")
+        }
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => {
+            new(kind, format!("the connection to MongoDB broke: {text}"))
+        }
+        _ => new(kind, text),
+    }
+}
+
+fn refused_login(doing: &str) -> Error {
+    Error::new(Kind::Unavailable, "MongoDB refuses the user or the password")
+        .context(doing)
+        .hint("check user, password and authSource of [source] uri; special characters must be percent-encoded")
+}

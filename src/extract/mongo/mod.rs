@@ -1,0 +1,57 @@
+//! A MongoDB: standalone, replica set or sharded cluster, read through the driver's raw batches.
+
+mod bound;
+mod connect;
+mod failure;
+mod ids;
+mod layout;
+mod plan;
+mod read;
+mod reply;
+
+use super::{Described, ReadRequest, Source};
+use crate::error::Result;
+use crate::model::batch::RawBatch;
+use crate::model::collection::{FieldPath, Namespace};
+use crate::model::settings::SourceSettings;
+use crate::model::window::Bound;
+use async_trait::async_trait;
+use connect::Connection;
+use futures::stream::{self, BoxStream, StreamExt};
+use std::sync::Arc;
+
+/// A MongoDB, connected to at its first use.
+pub(super) struct Mongo {
+    connection: Arc<Connection>,
+}
+
+impl Mongo {
+    /// Checks the URI without connecting.
+    pub fn new(settings: &SourceSettings, run_id: &str) -> Result<Self> {
+        Ok(Self { connection: Arc::new(Connection::new(settings, run_id)?) })
+    }
+}
+
+#[async_trait]
+impl Source for Mongo {
+    async fn bound(&self) -> Result<Bound> {
+        bound::bound(&self.connection).await
+    }
+
+    async fn describe(&self, namespace: &Namespace, timestamp: Option<&FieldPath>) -> Result<Described> {
+        Ok(layout::of(&self.connection, namespace).await?.described(timestamp))
+    }
+
+    fn read(&self, request: ReadRequest) -> BoxStream<'static, Result<RawBatch>> {
+        let connection = Arc::clone(&self.connection);
+        stream::once(async move { read::start(connection, request) }).flatten().boxed()
+    }
+
+    fn retries(&self, namespace: &Namespace) -> u64 {
+        self.connection.retries(namespace)
+    }
+
+    fn is_dump(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,205 @@
+//! Runs the queries of a request, several ranges at once, and repeats what breaks.
+//!
+//! Every query has a task of its own and hands its batches over one by one: a slow consumer holds the tasks back, so
+//! that at most one reply per reader waits in memory. The server forgets a cursor that rests for ten minutes; that is
+//! a break like others.
+
+use super::connect::Connection;
+use super::failure::{explain, is_transient, refuses_majority};
+use super::layout::{self, Layout};
+use super::plan::{self, Query, Selection};
+use super::reply;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::extract::filter::projection;
+use crate::extract::{CollectionKind, ReadRequest};
+use crate::model::batch::RawBatch;
+use crate::model::collection::Namespace;
+use bson::{Document, Timestamp, doc};
+use futures::stream::{self, Stream, StreamExt};
+use mongodb::options::{Collation, FindOptions, ReadConcern};
+use mongodb::raw_batch_cursor::SessionRawBatchCursor;
+use mongodb::{ClientSession, Collection};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Tries of one query that bring nothing new, before it fails.
+const TRIES: u32 = 6;
+
+/// Wait before the first repetition; doubles with each.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// Where batches go.
+type Sender = mpsc::Sender<RawBatch>;
+
+/// Starts reading; dropping the stream ends all of it.
+pub(super) fn start(connection: Arc<Connection>, request: ReadRequest) -> impl Stream<Item = Result<RawBatch>> + Send {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut work = JoinSet::new();
+    work.spawn(run(connection, request, sender));
+    stream::unfold(Some((receiver, work)), async |reading| {
+        let (mut receiver, mut work) = reading?;
+        match receiver.recv().await {
+            Some(batch) => Some((Ok(batch), Some((receiver, work)))),
+            // All senders are gone: done, failed, or a task panicked, which must not look like the end.
+            None => Some((Err(joined(work.join_next().await).err()?), None)),
+        }
+    })
+}
+
+async fn run(connection: Arc<Connection>, request: ReadRequest, sender: Sender) -> Result<()> {
+    let layout = layout::of(&connection, &request.namespace).await?;
+    let queries = plan::queries(&connection, &request, &layout).await?;
+    let in_parallel = queries.iter().any(|query| matches!(query.selection, Selection::Range(_)));
+    let readers = if in_parallel { request.ranges.max(1) } else { 1 };
+    let reader = Arc::new(Reader { connection, request, layout, sender });
+    let mut running = JoinSet::new();
+    for query in queries {
+        if running.len() >= readers {
+            joined(running.join_next().await)?;
+        }
+        let reader = Arc::clone(&reader);
+        running.spawn(async move { reader.read(query).await });
+    }
+    while let Some(ended) = running.join_next().await {
+        joined(Some(ended))?;
+    }
+    Ok(())
+}
+
+fn joined(ended: Option<Result<Result<()>, tokio::task::JoinError>>) -> Result<()> {
+    ended.map_or(Ok(()), |ended| ended.or_error(Kind::Invariant, "read from MongoDB").flatten())
+}
+
+/// How one try of a query ended without an error of the driver.
+enum Ended {
+    /// Everything was handed over.
+    Complete,
+    /// Nobody wants more.
+    Abandoned,
+}
+
+/// Why one try of a query failed.
+enum Broken {
+    /// The driver's words.
+    Driver(mongodb::error::Error),
+    /// What was read cannot be accepted.
+    Refused(Error),
+}
+
+/// What the queries of one request share.
+struct Reader {
+    connection: Arc<Connection>,
+    request: ReadRequest,
+    layout: Arc<Layout>,
+    sender: Sender,
+}
+
+impl Reader {
+    async fn read(&self, mut query: Query) -> Result<()> {
+        let doing = format!("read {}", self.request.namespace);
+        let mut tries = 0;
+        loop {
+            let mut progress = false;
+            let error = match self.attempt(&mut query, &mut progress).await {
+                Ok(Ended::Complete | Ended::Abandoned) => return Ok(()),
+                Err(Broken::Refused(error)) => return Err(error.context(doing)),
+                Err(Broken::Driver(error)) => error,
+            };
+            if refuses_majority(&error) && self.connection.majority() {
+                self.connection.forgo_majority();
+                continue;
+            }
+            // Only a range that goes on where it broke comes to an end by being patient.
+            tries = if progress { 1 } else { tries + 1 };
+            if !is_transient(&error) || tries >= TRIES {
+                return Err(explain(Kind::Source, &error, &doing));
+            }
+            self.connection.count_retry(&self.request.namespace);
+            let wait = backoff(tries);
+            tracing::debug!(collection = %self.request.namespace, tries, ?wait, "reading again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One cursor, from where `query` stands to its end. `progress`: whether the next try has less to read.
+    async fn attempt(&self, query: &mut Query, progress: &mut bool) -> Result<Ended, Broken> {
+        let mut session = self.session().await?;
+        let mut cursor = self.open(query, &mut session).await.map_err(Broken::Driver)?;
+        let mut replies = cursor.stream(&mut session);
+        while let Some(reply) = replies.next().await {
+            let reply = reply.map_err(Broken::Driver)?;
+            let portion = reply::portion(reply, &query.keep, self.request.batch_bytes, self.request.batch_documents);
+            let portion = portion.map_err(Broken::Driver)?;
+            if !portion.all_have_ids && self.layout.kind == CollectionKind::View {
+                return Err(Broken::Refused(
+                    Error::new(Kind::Source, format!("view {} gives documents without _id", self.request.namespace))
+                        .hint("let the view's pipeline keep or make a unique _id"),
+                ));
+            }
+            for batch in portion.batches {
+                if self.sender.send(batch).await.is_err() {
+                    return Ok(Ended::Abandoned);
+                }
+            }
+            if let (Selection::Range(range), Some(last)) = (&mut query.selection, portion.last_id) {
+                range.resume_after(last);
+                *progress = true;
+            }
+        }
+        Ok(Ended::Complete)
+    }
+
+    /// A session whose reads wait until the member that answers has seen what the bound covers.
+    async fn session(&self) -> Result<ClientSession, Broken> {
+        let client = self.connection.client().await.map_err(Broken::Refused)?;
+        let causal = self.request.not_before.is_some();
+        let mut session = client.start_session().causal_consistency(causal).await.map_err(Broken::Driver)?;
+        if let Some(time) = self.request.not_before {
+            session.advance_operation_time(Timestamp { time: time.seconds, increment: time.increment });
+        }
+        Ok(session)
+    }
+
+    async fn open(&self, query: &Query, session: &mut ClientSession) -> mongodb::error::Result<SessionRawBatchCursor> {
+        let client = session.client();
+        let Namespace { database, collection } = &self.request.namespace;
+        let collection: Collection<Document> = client.database(database).collection(collection);
+        let (filter, sort) = match &query.selection {
+            Selection::Filter(filter) => (filter.clone(), None),
+            Selection::Range(range) => (range.filter(), Some(doc! { "_id": 1 })),
+        };
+        let mut options = FindOptions::default();
+        options.sort = sort;
+        options.hint = query.hint.clone();
+        options.projection = projection(&self.request.exclude);
+        options.batch_size = Some(self.batch_size());
+        options.comment = Some(self.connection.comment().into());
+        // Texts are compared by their bytes, whatever the collection's own rule: the filter is made for that.
+        if self.layout.kind == CollectionKind::Collection {
+            options.collation = Some(Collation::builder().locale("simple").build());
+        }
+        // A server that tells its operationTime keeps what a majority has.
+        if self.request.not_before.is_some() && self.connection.majority() {
+            options.read_concern = Some(ReadConcern::majority());
+        }
+        collection.find(filter).with_options(options).session(session).batch().await
+    }
+
+    /// Documents asked for at once, so that a reply is about as large as a batch.
+    fn batch_size(&self) -> u32 {
+        let average = match (self.layout.bytes, self.layout.documents) {
+            (Some(bytes), Some(documents)) => usize::try_from(bytes / documents.max(1)).unwrap_or(usize::MAX),
+            _ => 0,
+        };
+        let fitting = self.request.batch_bytes / average.max(1);
+        // The server takes 0 for "none at all" and 1 for "close after the first".
+        u32::try_from(fitting.min(self.request.batch_documents).max(2)).unwrap_or(u32::MAX)
+    }
+}
+
+/// Twice as long each time, and never the same for two readers.
+fn backoff(tries: u32) -> Duration {
+    BACKOFF.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).mul_f64(rand::random_range(0.5..1.5))
+}

@@ -1,0 +1,150 @@
+//! Every key lakefold writes, built and parsed in one place; pure.
+//!
+//! Keys are `/`-separated and relative to the lake's root. Database and collection are folded
+//! ([`Namespace::folder`]); partition folders come already escaped.
+
+use crate::model::collection::Namespace;
+use crate::model::names::fold;
+
+/// Folder of everything that is not data. No table can be inside it: [`is_reserved`].
+pub const STATE: &str = "_lakefold";
+
+/// Where local files are written aside, outside every table folder, before they are renamed into place.
+pub const TMP: &str = "_lakefold/tmp";
+
+/// Name of the one data file of a partition (P2).
+pub const DATA_FILE: &str = "data.parquet";
+
+/// Whether tables of this database would land among lakefold's own state.
+pub fn is_reserved(database: &str) -> bool {
+    fold(database) == STATE
+}
+
+/// The table's folder with a `/` at its end: what a listing of the table starts with.
+pub fn table_prefix(ns: &Namespace) -> String {
+    format!("{}/", ns.folder())
+}
+
+/// The data file of one partition: `db/coll/date=2024-05-01/data.parquet`, or `db/coll/data.parquet` for `""`.
+pub fn data_key(ns: &Namespace, partition: &str) -> String {
+    if partition.is_empty() {
+        format!("{}/{DATA_FILE}", ns.folder())
+    } else {
+        format!("{}/{partition}/{DATA_FILE}", ns.folder())
+    }
+}
+
+/// The partition text of a data key, `""` for an unpartitioned table; `None`: not a data file lakefold wrote.
+pub fn partition_of(key: &str) -> Option<&str> {
+    let (database, rest) = key.split_once('/')?;
+    let (_, rest) = rest.split_once('/')?;
+    if database == STATE {
+        return None;
+    }
+    let partition = match rest.strip_suffix(DATA_FILE)? {
+        "" => "",
+        folders => folders.strip_suffix('/')?,
+    };
+    let named = |folder: &str| folder.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+    (partition.is_empty() || partition.split('/').all(named)).then_some(partition)
+}
+
+/// How far the collection has been read.
+pub fn watermark_key(ns: &Namespace) -> String {
+    format!("{STATE}/watermarks/{}.csv", ns.folder())
+}
+
+/// The table's schema state.
+pub fn schema_key(ns: &Namespace) -> String {
+    format!("{STATE}/schemas/{}.json", ns.folder())
+}
+
+/// Folder, ending in `/`, of the journals: empty when no run has died.
+pub fn journal_prefix() -> String {
+    format!("{STATE}/journal/")
+}
+
+/// The unfinished run of the collection, when there is one.
+pub fn journal_key(ns: &Namespace) -> String {
+    format!("{}{}.json", journal_prefix(), ns.folder())
+}
+
+/// Folder, ending in `/`, of the cache that finds an id's old place.
+pub fn index_prefix(ns: &Namespace) -> String {
+    format!("{STATE}/index/{}/", ns.folder())
+}
+
+/// What the catalog is still owed of a database.
+pub fn catalog_key(database: &str) -> String {
+    format!("{STATE}/catalog/{}.json", fold(database))
+}
+
+/// The lease of the collection in an object store.
+pub fn lease_key(ns: &Namespace) -> String {
+    format!("{STATE}/leases/{}.json", ns.folder())
+}
+
+/// The lock that is the lease of the collection on a local disk.
+pub fn lock_key(ns: &Namespace) -> String {
+    format!("{STATE}/leases/{}.lock", ns.folder())
+}
+
+/// The record of a run.
+pub fn run_key(run_id: &str) -> String {
+    format!("{STATE}/runs/{run_id}.json")
+}
+
+/// Documents of a run that could not be read, byte for byte (`bson`) or their reasons (`jsonl`).
+pub fn quarantine_key(ns: &Namespace, run_id: &str, extension: &str) -> String {
+    format!("{STATE}/quarantine/{}/{run_id}.{extension}", ns.folder())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ns() -> Namespace {
+        Namespace { database: "Hospital".into(), collection: "lab.Results".into() }
+    }
+
+    #[test]
+    fn keys_are_folded_and_fixed() {
+        assert_eq!(data_key(&ns(), ""), "hospital/lab_results/data.parquet");
+        assert_eq!(
+            data_key(&ns(), "date=2024-05-01/id1=FAC%20001"),
+            "hospital/lab_results/date=2024-05-01/id1=FAC%20001/data.parquet"
+        );
+        assert_eq!(table_prefix(&ns()), "hospital/lab_results/");
+        assert_eq!(watermark_key(&ns()), "_lakefold/watermarks/hospital/lab_results.csv");
+        assert_eq!(schema_key(&ns()), "_lakefold/schemas/hospital/lab_results.json");
+        assert_eq!(journal_key(&ns()), "_lakefold/journal/hospital/lab_results.json");
+        assert_eq!(index_prefix(&ns()), "_lakefold/index/hospital/lab_results/");
+        assert_eq!(catalog_key("Hospital"), "_lakefold/catalog/hospital.json");
+        assert_eq!(lease_key(&ns()), "_lakefold/leases/hospital/lab_results.json");
+        assert_eq!(lock_key(&ns()), "_lakefold/leases/hospital/lab_results.lock");
+        assert_eq!(run_key("R"), "_lakefold/runs/R.json");
+        assert_eq!(quarantine_key(&ns(), "R", "bson"), "_lakefold/quarantine/hospital/lab_results/R.bson");
+    }
+
+    #[test]
+    fn partitions_are_found_in_their_keys() {
+        for partition in ["", "date=2024-05-01", "date=2024-05-01/id1=FAC%2F001", "id1=__HIVE_DEFAULT_PARTITION__"] {
+            assert_eq!(partition_of(&data_key(&ns(), partition)), Some(partition));
+        }
+        for other in [
+            "hospital/lab_results/part-0.parquet",
+            "hospital/lab_results/stray/data.parquet",
+            "hospital/lab_results/xdata.parquet",
+            "hospital/data.parquet",
+            "_lakefold/index/data.parquet",
+        ] {
+            assert_eq!(partition_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn no_table_lands_among_the_state() {
+        assert!(is_reserved("_lakefold") && is_reserved("_LakeFold"));
+        assert!(!is_reserved("lakefold"));
+    }
+}

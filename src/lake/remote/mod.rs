@@ -1,0 +1,214 @@
+//! Conditional writes to an object store, and what their answers really mean.
+//!
+//! An answer of "already there", a 409 or no answer at all may follow a write that succeeded: the client repeats
+//! requests by itself, and answers get lost. So every write carries a token of its own in the object's metadata,
+//! and after each doubtful answer the object is looked at: our token means done, the expected version still there
+//! means again, anything else is a conflict.
+
+mod delete;
+mod multipart;
+#[cfg(test)]
+mod tests;
+
+pub(super) use delete::S3Delete;
+pub(super) use multipart::Completion;
+
+use super::conflict;
+use super::counting::{Counters, one};
+use super::fault::{self, Fault};
+use super::version::{Expect, Version};
+use super::wire::Wire;
+use crate::error::{Error, Kind, Result, ResultExt};
+use bytes::Bytes;
+use multipart::SINGLE_PUT_BYTES;
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    PutResult,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How often one write is begun before it counts as failed. Each try already repeats what can be repeated blindly.
+const TRIES: u32 = 4;
+
+/// Metadata name of a write's token. One word: Azure takes identifiers only.
+const TOKEN: &str = "lakefoldwrite";
+
+/// Buffers of [`SINGLE_PUT_BYTES`] held by all uploads of a lake together (P10).
+const BUFFERS: usize = 4;
+
+/// An object store as a lake.
+#[derive(Debug)]
+pub(super) struct Remote {
+    store: Arc<dyn ObjectStore>,
+    completion: Completion,
+    delete: Option<S3Delete>,
+    wire: Arc<Wire>,
+    counters: Arc<Counters>,
+    buffers: Arc<Semaphore>,
+}
+
+/// What is to be written.
+enum Body<'a> {
+    Bytes(Bytes),
+    Parts { file: &'a std::path::Path, size: u64 },
+}
+
+/// Why a try ended without success.
+enum Failure {
+    /// The store's answer, or none.
+    Store(object_store::Error),
+    /// The file to be sent cannot be read.
+    File(Error),
+}
+
+impl From<object_store::Error> for Failure {
+    fn from(e: object_store::Error) -> Self {
+        Self::Store(e)
+    }
+}
+
+impl Remote {
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        completion: Completion,
+        delete: Option<S3Delete>,
+        wire: Arc<Wire>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { store, completion, delete, wire, counters, buffers: Arc::new(Semaphore::new(BUFFERS)) }
+    }
+
+    /// The store's clock.
+    pub(super) fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.wire.now()
+    }
+
+    pub(super) async fn put(&self, key: &Path, body: Bytes, expect: &Expect) -> Result<Version> {
+        self.write(key, &Body::Bytes(body), expect).await
+    }
+
+    pub(super) async fn put_file(&self, key: &Path, file: &std::path::Path, expect: &Expect) -> Result<Version> {
+        let what = || format!("read {} to write {key}", file.display());
+        let size = tokio::fs::metadata(file).await.or_error(Kind::Lake, what())?.len();
+        if size > SINGLE_PUT_BYTES && self.completion != Completion::Unconditional {
+            return self.write(key, &Body::Parts { file, size }, expect).await;
+        }
+        let _buffer = self.buffers.acquire().await.or_error(Kind::Lake, what())?;
+        let body = tokio::fs::read(file).await.or_error(Kind::Lake, what())?;
+        self.write(key, &Body::Bytes(body.into()), expect).await
+    }
+
+    /// Deletes the object; one that is gone already is fine.
+    pub(super) async fn delete(&self, key: &Path, expect: &Expect) -> Result<()> {
+        let what = || format!("delete {key}");
+        if let (Expect::Version(version), Some(s3)) = (expect, &self.delete) {
+            one(&self.counters.deletes);
+            return match s3.delete(key, version).await.map_err(|e| e.context(what()))? {
+                true => Ok(()),
+                // The condition fails too when the object is gone, perhaps by a try whose answer got lost.
+                false => match self.look(key).await.map_err(|e| fault::error(&e, what()))? {
+                    None => Ok(()),
+                    Some(_) => Err(conflict(true).context(what())),
+                },
+            };
+        }
+        if *expect != Expect::Any {
+            let found = self.look(key).await.map_err(|e| fault::error(&e, what()))?;
+            let Some((found, _)) = found else { return Ok(()) };
+            if !expect.holds(Version::of_meta(&found).as_ref()) {
+                return Err(conflict(true).context(what()));
+            }
+        }
+        match self.store.delete(key).await {
+            Err(e) if fault::classify(&e) != Fault::Missing => Err(fault::error(&e, what())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(&self, key: &Path, body: &Body<'_>, expect: &Expect) -> Result<Version> {
+        let what = || format!("write {key}");
+        let expect = self.with_generation(key, expect).await?;
+        let token = format!("{:032x}", rand::random::<u128>());
+        let mut tries = 1;
+        loop {
+            let failure = match self.send(key, body, &expect, &token).await {
+                Ok(result) => return version_of_put(&result).map_err(|e| e.context(what())),
+                Err(Failure::File(e)) => return Err(e.context(what())),
+                Err(Failure::Store(e)) => e,
+            };
+            if matches!(fault::classify(&failure), Fault::Unusable | Fault::Refused) {
+                return Err(fault::error(&failure, what()));
+            }
+            let found = self.look(key).await.map_err(|e| fault::error(&e, what()))?;
+            let (version, ours) = match found {
+                Some((meta, written_by)) => (Version::of_meta(&meta), written_by.as_deref() == Some(token.as_str())),
+                None => (None, false),
+            };
+            match version {
+                Some(version) if ours => return Ok(version),
+                version if !expect.holds(version.as_ref()) => return Err(conflict(version.is_some()).context(what())),
+                _ if tries == TRIES => return Err(fault::error(&failure, what())),
+                _ => {}
+            }
+            tracing::debug!(%key, tries, error = %fault::error(&failure, "write"), "the write is begun again");
+            // 409 means that another write of the key is on its way: a moment decides it.
+            tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(tries)).await;
+            tries += 1;
+        }
+    }
+
+    /// Google conditions on generations, which a listing does not show.
+    async fn with_generation(&self, key: &Path, expect: &Expect) -> Result<Expect> {
+        match expect {
+            Expect::Version(version) if self.completion == Completion::Google && version.generation().is_none() => {
+                let found = self.look(key).await.map_err(|e| fault::error(&e, format!("write {key}")))?;
+                let found = found.and_then(|(meta, _)| Version::of_meta(&meta));
+                match found {
+                    Some(found) if found == *version => Ok(Expect::Version(found)),
+                    found => Err(conflict(found.is_some()).context(format!("write {key}"))),
+                }
+            }
+            expect => Ok(expect.clone()),
+        }
+    }
+
+    async fn send(&self, key: &Path, body: &Body<'_>, expect: &Expect, token: &str) -> Result<PutResult, Failure> {
+        let mut attributes = Attributes::new();
+        attributes.insert(Attribute::Metadata(TOKEN.into()), token.to_owned().into());
+        match body {
+            Body::Bytes(bytes) => {
+                let mode = match expect {
+                    Expect::Absent => PutMode::Create,
+                    Expect::Version(version) => PutMode::Update(version.to_update()),
+                    Expect::Any => PutMode::Overwrite,
+                };
+                let options = PutOptions { mode, attributes, ..PutOptions::default() };
+                Ok(self.store.put_opts(key, PutPayload::from_bytes(bytes.clone()), options).await?)
+            }
+            Body::Parts { file, size } => self.upload(key, file, *size, expect, attributes).await,
+        }
+    }
+
+    /// What is at the key now, with the token of the write that made it.
+    async fn look(&self, key: &Path) -> object_store::Result<Option<(ObjectMeta, Option<String>)>> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        match self.store.get_opts(key, options).await {
+            Ok(found) => {
+                let token = found.attributes.get(&Attribute::Metadata(TOKEN.into())).map(|v| v.as_ref().to_owned());
+                Ok(Some((found.meta, token)))
+            }
+            Err(e) if fault::classify(&e) == Fault::Missing => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+fn version_of_put(result: &PutResult) -> Result<Version> {
+    Version::of_put(result).ok_or_else(|| {
+        Error::new(Kind::Unavailable, "the store answered without an ETag")
+            .hint("use a store that supports conditional writes")
+    })
+}

@@ -1,0 +1,134 @@
+//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read and
+//! repetitions are counted.
+//!
+//! `object_store` 0.13 completes a multipart upload unconditionally, though S3 and Google take a condition there.
+//! Its HTTP client can be replaced, so the header is added on the way out. It needs no signature of its own: AWS
+//! wants `host` and `x-amz-*` signed, other headers may be.
+
+use super::counting::{Counters, one};
+use chrono::{DateTime, Utc};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+};
+use object_store::{ClientOptions, HeaderValue};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A header that makes a request conditional.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    pub(super) name: &'static str,
+    pub(super) value: HeaderValue,
+}
+
+tokio::task_local! {
+    /// What the completion sent by this task is conditional on. A task-local, because the client sends it from
+    /// the task that awaits it, so that no other upload can be meant.
+    static CONDITION: Condition;
+}
+
+/// Runs the completion of a multipart upload under a condition.
+pub(super) async fn conditional<F: Future>(condition: Option<Condition>, completion: F) -> F::Output {
+    match condition {
+        Some(condition) => CONDITION.scope(condition, completion).await,
+        None => completion.await,
+    }
+}
+
+/// What one lake's HTTP clients share.
+#[derive(Debug)]
+pub(super) struct Wire {
+    counters: Arc<Counters>,
+    clock: Mutex<Option<(DateTime<Utc>, Instant)>>,
+}
+
+impl Wire {
+    pub(super) fn new(counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Self { counters, clock: Mutex::new(None) })
+    }
+
+    /// The store's time by the `Date` of its latest answer; this machine's before the first.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        match *self.clock.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((date, at)) => date + at.elapsed(),
+            None => Utc::now(),
+        }
+    }
+
+    fn note(&self, answer: &Result<HttpResponse, HttpError>) {
+        let Ok(response) = answer else {
+            return one(&self.counters.retries);
+        };
+        let status = response.status();
+        if status.is_server_error() || matches!(status.as_u16(), 408 | 429) {
+            one(&self.counters.retries);
+        }
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
+            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((date.to_utc(), Instant::now()));
+        }
+    }
+}
+
+/// Makes HTTP clients that go through one [`Wire`].
+#[derive(Debug, Clone)]
+pub(super) struct WireConnector(pub(super) Arc<Wire>);
+
+impl HttpConnector for WireConnector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let inner = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(WireService { inner, wire: Arc::clone(&self.0) }))
+    }
+}
+
+#[derive(Debug)]
+struct WireService {
+    inner: HttpClient,
+    wire: Arc<Wire>,
+}
+
+#[async_trait::async_trait]
+impl HttpService for WireService {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if completes_upload(&request) {
+            let _ = CONDITION.try_with(|condition| {
+                request.headers_mut().insert(condition.name, condition.value.clone());
+            });
+        }
+        let answer = self.inner.execute(request).await;
+        self.wire.note(&answer);
+        answer
+    }
+}
+
+/// `POST …?uploadId=…`: credentials fetched on the way are a POST too, but without an upload.
+fn completes_upload(request: &HttpRequest) -> bool {
+    request.method().as_str() == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::client::HttpRequestBody;
+
+    fn request(method: &str, uri: &str) -> HttpRequest {
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.method_mut() = method.parse().expect("method");
+        *request.uri_mut() = uri.parse().expect("uri");
+        request
+    }
+
+    #[test]
+    fn only_the_completion_is_made_conditional() {
+        assert!(completes_upload(&request("POST", "http://h/b/k?uploadId=1")));
+        for (method, uri) in [
+            ("POST", "http://h/b/k?uploads="),
+            ("PUT", "http://h/b/k?partNumber=1&uploadId=1"),
+            ("DELETE", "http://h/b/k?uploadId=1"),
+            ("POST", "http://sts/"),
+        ] {
+            assert!(!completes_upload(&request(method, uri)), "{method} {uri}");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The fold: a streaming merge of a stored file with its changes, both sorted by `_id`, one row per `_id` out (P1),
+//! every row of both counted (P6).
+
+use super::SEQUENCE;
+use super::writer::PartitionWriter;
+use crate::error::{Error, Kind, Result, ResultExt};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{interleave_record_batch, take};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Computes the id hashes of an `_id` column of the target schema.
+pub type HashIds<'a> = &'a (dyn Fn(&dyn Array) -> Result<Vec<u128>> + Send + Sync);
+
+/// How changes and stored rows of one partition are brought together.
+#[derive(Debug, Clone, Default)]
+pub struct FoldRules {
+    /// A dump may be older than the lake: the later modified time wins. Otherwise the change always does, because
+    /// reads of a live source never go back in time.
+    pub newest_wins: bool,
+    /// A full run: stored rows without a change are gone.
+    pub replace: bool,
+    /// Ids whose row now stands in another partition.
+    pub moved_out: Arc<HashSet<u128>>,
+    /// Ids whose row comes from another partition.
+    pub moved_in: Arc<HashSet<u128>>,
+    /// Ids whose stored row is in another partition and newer than the change.
+    pub rejected: Arc<HashSet<u128>>,
+}
+
+/// What became of the rows of one partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FoldCounts {
+    /// New in the table.
+    pub inserted: u64,
+    /// Replaced a stored row that differs, here or in another partition.
+    pub updated: u64,
+    /// Of `updated`: came from another partition.
+    pub moved_in: u64,
+    /// Equal to the stored row.
+    pub unchanged: u64,
+    /// Lost against a newer reading, or against a newer stored row.
+    pub superseded: u64,
+    /// Stored rows that a full run did not find.
+    pub deleted: u64,
+    /// Stored rows that left for another partition.
+    pub moved_out: u64,
+}
+
+impl FoldCounts {
+    /// Whether the new file differs from the stored one.
+    pub fn dirty(&self) -> bool {
+        self.inserted + self.updated + self.deleted + self.moved_out > 0
+    }
+
+    /// Adds the counts of another partition.
+    pub fn add(&mut self, other: &FoldCounts) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.moved_in += other.moved_in;
+        self.unchanged += other.unchanged;
+        self.superseded += other.superseded;
+        self.deleted += other.deleted;
+        self.moved_out += other.moved_out;
+    }
+}
+
+/// Merges `stored` and `changes` into `out`.
+///
+/// `stored` has the columns of `schema`; `changes` has them too and may carry the read order behind. Both come sorted
+/// by `_id`, the changes with the newest reading of an id first.
+pub async fn fold(
+    stored: Option<SendableRecordBatchStream>,
+    changes: Option<SendableRecordBatchStream>,
+    schema: &SchemaRef,
+    rules: &FoldRules,
+    hash_ids: HashIds<'_>,
+    batch_rows: usize,
+    out: &mut PartitionWriter,
+) -> Result<FoldCounts> {
+    let mut counts = FoldCounts::default();
+    let mut joined = Joined::new(schema.clone(), batch_rows);
+    let hash_stored = (!rules.moved_out.is_empty()).then_some(hash_ids);
+    let hash_changes = (!rules.moved_in.is_empty() || !rules.rejected.is_empty()).then_some(hash_ids);
+    let mut stored = Cursor::open(stored, schema, hash_stored).await?;
+    let mut changes = Cursor::open(changes, schema, hash_changes).await?;
+    let mut newest: Option<OwnedRow> = None;
+
+    loop {
+        // Older readings of the id that was just decided follow it.
+        while let (Some(key), Some(last)) = (changes.key(), &newest) {
+            if key.as_ref() != last.row().as_ref() {
+                break;
+            }
+            counts.superseded += 1;
+            changes.advance().await?;
+        }
+        let side = match (stored.key(), changes.key()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(s), Some(c)) => s.cmp(&c),
+        };
+        match side {
+            Ordering::Less => {
+                if stored.hash().is_some_and(|h| rules.moved_out.contains(&h)) {
+                    counts.moved_out += 1;
+                } else if rules.replace {
+                    counts.deleted += 1;
+                } else {
+                    joined.pick(Side::Stored, &stored);
+                }
+                stored.advance().await?;
+            }
+            Ordering::Greater => {
+                if changes.hash().is_some_and(|h| rules.rejected.contains(&h)) {
+                    counts.superseded += 1;
+                    changes.advance().await?;
+                    continue;
+                }
+                if changes.hash().is_some_and(|h| rules.moved_in.contains(&h)) {
+                    counts.updated += 1;
+                    counts.moved_in += 1;
+                } else {
+                    counts.inserted += 1;
+                }
+                newest = changes.key().map(|k| k.owned());
+                joined.pick(Side::Change, &changes);
+                changes.advance().await?;
+            }
+            Ordering::Equal => {
+                newest = changes.key().map(|k| k.owned());
+                if rules.newest_wins && changes.modified() < stored.modified() {
+                    counts.superseded += 1;
+                    joined.pick(Side::Stored, &stored);
+                } else {
+                    joined.pick_pair(&stored, &changes);
+                }
+                stored.advance().await?;
+                changes.advance().await?;
+            }
+        }
+        if joined.full() {
+            joined.flush(&mut counts, out)?;
+        }
+    }
+    joined.flush(&mut counts, out)?;
+    Ok(counts)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Stored,
+    Change,
+}
+
+/// One sorted input, a row at a time.
+struct Cursor<'a> {
+    stream: Option<SendableRecordBatchStream>,
+    columns: usize,
+    converter: RowConverter,
+    hash_ids: Option<HashIds<'a>>,
+    current: Option<Current>,
+    /// Distinguishes the batches of this input.
+    generation: usize,
+}
+
+struct Current {
+    rows: RecordBatch,
+    keys: Rows,
+    hashes: Vec<u128>,
+    modified: Option<ArrayRef>,
+    row: usize,
+}
+
+impl<'a> Cursor<'a> {
+    async fn open(
+        stream: Option<SendableRecordBatchStream>,
+        schema: &SchemaRef,
+        hash_ids: Option<HashIds<'a>>,
+    ) -> Result<Self> {
+        let id = schema.field(0).data_type().clone();
+        let converter = RowConverter::new(vec![SortField::new(id)]).or_error(Kind::Invariant, "compare ids")?;
+        let mut cursor =
+            Self { stream, columns: schema.fields().len(), converter, hash_ids, current: None, generation: 0 };
+        cursor.next_batch().await?;
+        Ok(cursor)
+    }
+
+    fn key(&self) -> Option<arrow::row::Row<'_>> {
+        self.current.as_ref().map(|c| c.keys.row(c.row))
+    }
+
+    fn hash(&self) -> Option<u128> {
+        self.current.as_ref().and_then(|c| c.hashes.get(c.row).copied())
+    }
+
+    /// Milliseconds; none sorts before every time.
+    fn modified(&self) -> Option<i64> {
+        let current = self.current.as_ref()?;
+        let times = current.modified.as_ref()?.as_primitive_opt::<Int64Type>()?;
+        times.is_valid(current.row).then(|| times.value(current.row))
+    }
+
+    async fn advance(&mut self) -> Result<()> {
+        if let Some(current) = &mut self.current {
+            current.row += 1;
+            if current.row < current.rows.num_rows() {
+                return Ok(());
+            }
+        }
+        self.next_batch().await
+    }
+
+    async fn next_batch(&mut self) -> Result<()> {
+        self.current = None;
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(super::plan::merge_error)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let ids = batch.column(0).clone();
+            let keys = self.converter.convert_columns(&[ids.clone()]).or_error(Kind::Invariant, "compare ids")?;
+            let hashes = match self.hash_ids {
+                Some(hash) => hash(ids.as_ref())?,
+                None => Vec::new(),
+            };
+            let modified = batch.column_by_name("_modified_ms").cloned();
+            // The read order has done its work in the sort.
+            let width = batch.num_columns() - usize::from(batch.schema().column_with_name(SEQUENCE).is_some());
+            if width != self.columns {
+                return Err(Error::new(Kind::Invariant, "P7: rows of another schema reached the merge"));
+            }
+            let rows = batch.project(&(0..width).collect::<Vec<_>>()).or_error(Kind::Invariant, "merge rows")?;
+            self.generation += 1;
+            self.current = Some(Current { rows, keys, hashes, modified, row: 0 });
+            return Ok(());
+        }
+        self.stream = None;
+        Ok(())
+    }
+}
+
+/// Rows picked from both inputs, written out batch by batch.
+struct Joined {
+    schema: SchemaRef,
+    limit: usize,
+    sources: Vec<RecordBatch>,
+    /// Which batch of which input a source is, newest last.
+    origins: Vec<(Side, usize)>,
+    picks: Vec<(usize, usize)>,
+    /// Stored row and change of the same id, compared when the batch is full.
+    pairs: Vec<[(usize, usize); 2]>,
+}
+
+impl Side {
+    fn matches(self, origin: (Side, usize), generation: usize) -> bool {
+        origin.0 == self && origin.1 == generation
+    }
+}
+
+impl Joined {
+    fn new(schema: SchemaRef, limit: usize) -> Self {
+        Self { schema, limit, sources: Vec::new(), origins: Vec::new(), picks: Vec::new(), pairs: Vec::new() }
+    }
+
+    fn full(&self) -> bool {
+        self.picks.len() >= self.limit
+    }
+
+    fn locate(&mut self, side: Side, cursor: &Cursor<'_>) -> Option<(usize, usize)> {
+        let current = cursor.current.as_ref()?;
+        let source = match self.origins.iter().rposition(|&o| side.matches(o, cursor.generation)) {
+            Some(known) => known,
+            None => {
+                self.sources.push(current.rows.clone());
+                self.origins.push((side, cursor.generation));
+                self.sources.len() - 1
+            }
+        };
+        Some((source, current.row))
+    }
+
+    fn pick(&mut self, side: Side, cursor: &Cursor<'_>) {
+        let place = self.locate(side, cursor);
+        self.picks.extend(place);
+    }
+
+    /// The change takes the place of the stored row; whether they differ is found out in bulk.
+    fn pick_pair(&mut self, stored: &Cursor<'_>, change: &Cursor<'_>) {
+        if let (Some(s), Some(c)) = (self.locate(Side::Stored, stored), self.locate(Side::Change, change)) {
+            self.pairs.push([s, c]);
+            self.picks.push(c);
+        }
+    }
+
+    fn flush(&mut self, counts: &mut FoldCounts, out: &mut PartitionWriter) -> Result<()> {
+        if !self.picks.is_empty() {
+            let sources: Vec<&RecordBatch> = self.sources.iter().collect();
+            if !self.pairs.is_empty() {
+                let gather = |side: usize| -> Result<RecordBatch> {
+                    let places: Vec<(usize, usize)> = self.pairs.iter().filter_map(|p| p.get(side).copied()).collect();
+                    interleave_record_batch(&sources, &places).or_error(Kind::Invariant, "compare rows")
+                };
+                let differing = differing(&gather(0)?, &gather(1)?)?;
+                counts.updated += differing;
+                counts.unchanged += self.pairs.len() as u64 - differing;
+            }
+            let rows = interleave_record_batch(&sources, &self.picks).or_error(Kind::Invariant, "merge rows")?;
+            let rows = RecordBatch::try_new(self.schema.clone(), rows.columns().to_vec())
+                .or_error(Kind::Invariant, "P7: merge rows of one schema")?;
+            out.write(&rows)?;
+        }
+        self.picks.clear();
+        self.pairs.clear();
+        self.sources.clear();
+        self.origins.clear();
+        Ok(())
+    }
+}
+
+/// How many rows of two batches of the same shape differ.
+fn differing(left: &RecordBatch, right: &RecordBatch) -> Result<u64> {
+    let mut suspects: Vec<u32> = (0..left.num_rows() as u32).collect();
+    let mut differing = 0;
+    for (l, r) in left.columns().iter().zip(right.columns()) {
+        if suspects.is_empty() {
+            break;
+        }
+        // Columns of rows that are read again are nearly always equal as a whole.
+        if l.to_data() == r.to_data() {
+            continue;
+        }
+        let index = arrow::array::UInt32Array::from(suspects.clone());
+        let pick = |column: &ArrayRef| take(column, &index, None).or_error(Kind::Invariant, "compare rows");
+        let (l, r) = (pick(l)?, pick(r)?);
+        let mut at = 0;
+        suspects.retain(|_| {
+            let same = l.slice(at, 1).to_data() == r.slice(at, 1).to_data();
+            at += 1;
+            differing += u64::from(!same);
+            same
+        });
+    }
+    Ok(differing)
+}

@@ -1,0 +1,204 @@
+//! Brings the ids of a window together with the index: which documents moved, which readings lost, what the index
+//! becomes.
+
+use super::bucket::Bucket;
+use super::head::{Head, bucket_of};
+use super::spool::{Entry, Spool};
+use super::times::StoredTimes;
+use crate::error::{Kind, Result, ResultExt};
+use crate::lake::Lake;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What resolving needs.
+pub struct Resolve<'a> {
+    /// Where the buckets are.
+    pub lake: &'a Lake,
+    /// Key prefix of the table's index, ending in `/`.
+    pub prefix: &'a str,
+    /// The index as it stands; none: there is none, and a new one is built from the window alone.
+    pub head: Option<&'a Head>,
+    /// Folder texts by partition ordinal.
+    pub partitions: &'a [String],
+    /// Ids that were not read are gone (full runs).
+    pub replace: bool,
+    /// Generation of the buckets if they are built anew.
+    pub run_id: &'a str,
+    /// Local folder for the new buckets.
+    pub folder: &'a Path,
+    /// For dumps, which may be older than the lake: modified times of stored rows. A document does not move when its
+    /// stored row is newer.
+    pub stored_times: Option<StoredTimes<'a>>,
+}
+
+/// What a window means for the places of its ids.
+#[derive(Debug, Default)]
+pub struct Resolution {
+    /// Old partition folder -> ids that leave it.
+    pub moved_out: BTreeMap<String, HashSet<u128>>,
+    /// New partition ordinal -> ids that come from another partition.
+    pub moved_in: HashMap<u32, HashSet<u128>>,
+    /// Old partition folder -> ordinals its ids went to.
+    pub targets: BTreeMap<String, HashSet<u32>>,
+    /// Partition ordinal -> sequence numbers that lost to a reading in another partition.
+    pub losers: HashMap<u32, HashSet<u64>>,
+    /// New partition ordinal -> ids whose stored row, in another partition, is newer.
+    pub rejected: HashMap<u32, HashSet<u128>>,
+    /// Partition folder -> ids whose newer reading is in another partition.
+    pub stale: BTreeMap<String, HashSet<u128>>,
+    /// Distinct ids read that the index knew.
+    pub known: u64,
+    /// New contents of buckets, on local disk: (object key, file).
+    pub buckets: Vec<(String, PathBuf)>,
+    /// Generation the buckets belong to.
+    pub generation: String,
+    /// Leading bits the buckets are cut by.
+    pub bits: u32,
+}
+
+/// Buckets by number, filled in hash order.
+type Fresh = BTreeMap<u32, Vec<(u128, Arc<str>)>>;
+
+impl Resolve<'_> {
+    /// Resolves the ids in `spool`, one group of them at a time.
+    pub async fn run(&mut self, spool: &mut Spool) -> Result<Resolution> {
+        let anew = self.replace || self.head.is_none();
+        let old_bits = self.head.map_or(0, |h| h.bits);
+        let mut resolution = Resolution {
+            bits: if anew { Head::bits_for(spool.len()) } else { old_bits },
+            generation: self.head.filter(|_| !anew).map_or(self.run_id, |h| &h.generation).to_owned(),
+            ..Resolution::default()
+        };
+        let names: Vec<Arc<str>> = self.partitions.iter().map(|p| Arc::from(p.as_str())).collect();
+        let mut fresh = Fresh::new();
+        for group in spool.groups()? {
+            let entries = group.load()?;
+            for entries in entries.chunk_by(|a, b| bucket_of(a.hash, old_bits) == bucket_of(b.hash, old_bits)) {
+                let Some(first) = entries.first() else { continue };
+                let number = bucket_of(first.hash, old_bits);
+                let old = self.load(number).await?;
+                let mut winners = winners(entries, &names, &mut resolution);
+                self.reject_older(&old, &mut winners, &names, &mut resolution).await?;
+                note_moves(&old, &winners, &names, &mut resolution);
+                if anew {
+                    for entry in winners {
+                        if let Some(name) = names.get(entry.partition as usize) {
+                            let bucket = bucket_of(entry.hash, resolution.bits);
+                            fresh.entry(bucket).or_default().push((entry.hash, name.clone()));
+                        }
+                    }
+                } else if let Some(updated) = updated(old, &winners, &names) {
+                    self.store(number, updated, &mut resolution)?;
+                }
+            }
+            // Groups come in hash order, so every bucket but the last one begun is complete.
+            while fresh.len() > 1 {
+                if let Some((number, places)) = fresh.pop_first() {
+                    self.store(number, places, &mut resolution)?;
+                }
+            }
+        }
+        for (number, places) in fresh {
+            self.store(number, places, &mut resolution)?;
+        }
+        Ok(resolution)
+    }
+
+    async fn load(&self, bucket: u32) -> Result<Bucket> {
+        let Some(head) = self.head else { return Ok(Bucket::default()) };
+        match self.lake.get(&bucket_key(self.prefix, &head.generation, bucket)).await? {
+            Some((bytes, _)) => Bucket::decode(bytes),
+            None => Ok(Bucket::default()),
+        }
+    }
+
+    /// Takes out of `winners` those whose stored row is newer.
+    async fn reject_older(
+        &mut self,
+        old: &Bucket,
+        winners: &mut Vec<Entry>,
+        names: &[Arc<str>],
+        resolution: &mut Resolution,
+    ) -> Result<()> {
+        let Some(times) = &mut self.stored_times else { return Ok(()) };
+        let mut kept = Vec::with_capacity(winners.len());
+        for entry in winners.drain(..) {
+            let moves = |place: &&Arc<str>| names.get(entry.partition as usize) != Some(*place);
+            let newer = match old.find(entry.hash).filter(moves) {
+                Some(place) => times.of(place, entry.hash).await?.is_some_and(|stored| stored > entry.modified_ms),
+                None => false,
+            };
+            if newer {
+                resolution.known += 1;
+                resolution.rejected.entry(entry.partition).or_default().insert(entry.hash);
+            } else {
+                kept.push(entry);
+            }
+        }
+        *winners = kept;
+        Ok(())
+    }
+
+    fn store(&self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {
+        let file = self.folder.join(format!("bucket-{number:04x}.parquet"));
+        std::fs::write(&file, Bucket { places }.encode()?).or_error(Kind::Lake, "write an index bucket to local disk")?;
+        resolution.buckets.push((bucket_key(self.prefix, &resolution.generation, number), file));
+        Ok(())
+    }
+}
+
+/// Key of a bucket.
+fn bucket_key(prefix: &str, generation: &str, number: u32) -> String {
+    format!("{prefix}{generation}/{number:04x}.parquet")
+}
+
+/// The newest reading of each id. Older ones in another partition than the winner's are noted as losers; those in the
+/// same partition lose in the fold.
+fn winners(entries: &[Entry], names: &[Arc<str>], resolution: &mut Resolution) -> Vec<Entry> {
+    let mut winners: Vec<Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match winners.last() {
+            Some(winner) if winner.hash == entry.hash => {
+                if winner.partition != entry.partition {
+                    resolution.losers.entry(entry.partition).or_default().insert(entry.sequence);
+                    if let Some(name) = names.get(entry.partition as usize) {
+                        resolution.stale.entry(name.to_string()).or_default().insert(entry.hash);
+                    }
+                }
+            }
+            _ => winners.push(*entry),
+        }
+    }
+    winners
+}
+
+fn note_moves(old: &Bucket, winners: &[Entry], names: &[Arc<str>], resolution: &mut Resolution) {
+    for entry in winners {
+        let Some(place) = old.find(entry.hash) else { continue };
+        resolution.known += 1;
+        if names.get(entry.partition as usize).is_some_and(|name| name != place) {
+            resolution.moved_out.entry(place.to_string()).or_default().insert(entry.hash);
+            resolution.targets.entry(place.to_string()).or_default().insert(entry.partition);
+            resolution.moved_in.entry(entry.partition).or_default().insert(entry.hash);
+        }
+    }
+}
+
+/// The bucket with the winners' places; none when nothing in it changes.
+fn updated(old: Bucket, winners: &[Entry], names: &[Arc<str>]) -> Option<Vec<(u128, Arc<str>)>> {
+    let mut places: BTreeMap<u128, Arc<str>> = BTreeMap::new();
+    for entry in winners {
+        let name = names.get(entry.partition as usize)?;
+        if old.find(entry.hash) != Some(name) {
+            places.insert(entry.hash, name.clone());
+        }
+    }
+    if places.is_empty() {
+        return None;
+    }
+    for (hash, place) in old.places {
+        places.entry(hash).or_insert(place);
+    }
+    Some(places.into_iter().collect())
+}

@@ -1,0 +1,143 @@
+//! The ids of a window, on local disk when they are many, readable bucket by bucket.
+
+use super::head::bucket_of;
+use crate::error::{Kind, Result, ResultExt};
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The spool is cut into `2^SPOOL_BITS` parts when it does not fit into memory.
+const SPOOL_BITS: u32 = 6;
+
+/// Bytes of an entry on disk.
+const ENTRY_BYTES: usize = 16 + 4 + 8 + 8;
+
+/// One reading of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Hash of the id.
+    pub hash: u128,
+    /// Ordinal of the partition the row belongs to.
+    pub partition: u32,
+    /// Modified time in milliseconds; `i64::MIN` when there is none.
+    pub modified_ms: i64,
+    /// Read order.
+    pub sequence: u64,
+}
+
+/// Collects entries.
+pub struct Spool {
+    folder: PathBuf,
+    name: &'static str,
+    limit: usize,
+    memory: Vec<Entry>,
+    parts: Option<Vec<BufWriter<File>>>,
+    entries: u64,
+}
+
+impl Spool {
+    /// Keeps `limit` bytes in memory, the rest in files below `folder` that are named after `name`.
+    pub fn new(folder: &Path, name: &'static str, limit: usize) -> Self {
+        Self { folder: folder.to_owned(), name, limit, memory: Vec::new(), parts: None, entries: 0 }
+    }
+
+    /// Adds one reading.
+    pub fn push(&mut self, entry: Entry) -> Result<()> {
+        self.entries += 1;
+        self.memory.push(entry);
+        if self.memory.len() * size_of::<Entry>() >= self.limit {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// How many readings there are.
+    pub fn len(&self) -> u64 {
+        self.entries
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// Calls `visit` with all entries in groups that share their leading hash bits, so that no group needs the
+    /// memory of the whole; entries of one id are always in one group.
+    pub fn groups(&mut self) -> Result<Vec<Group>> {
+        if self.parts.is_none() {
+            return Ok(vec![Group::Memory(std::mem::take(&mut self.memory))]);
+        }
+        self.spill()?;
+        let mut groups = Vec::new();
+        for part in 0..1_u32 << SPOOL_BITS {
+            groups.push(Group::Disk(self.path(part)));
+        }
+        for writer in self.parts.iter_mut().flatten() {
+            writer.flush().or_error(Kind::Lake, "write the ids of the window to local disk")?;
+        }
+        Ok(groups)
+    }
+
+    fn path(&self, part: u32) -> PathBuf {
+        self.folder.join(format!("{}-{part}.bin", self.name))
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        let doing = "write the ids of the window to local disk";
+        if self.parts.is_none() {
+            let files: std::io::Result<Vec<_>> =
+                (0..1 << SPOOL_BITS).map(|part| File::create(self.path(part)).map(BufWriter::new)).collect();
+            self.parts = Some(files.or_error(Kind::Lake, doing)?);
+        }
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        for entry in self.memory.drain(..) {
+            let Some(part) = parts.get_mut(bucket_of(entry.hash, SPOOL_BITS) as usize) else { continue };
+            let mut bytes = [0; ENTRY_BYTES];
+            bytes[..16].copy_from_slice(&entry.hash.to_le_bytes());
+            bytes[16..20].copy_from_slice(&entry.partition.to_le_bytes());
+            bytes[20..28].copy_from_slice(&entry.modified_ms.to_le_bytes());
+            bytes[28..].copy_from_slice(&entry.sequence.to_le_bytes());
+            part.write_all(&bytes).or_error(Kind::Lake, doing)?;
+        }
+        Ok(())
+    }
+}
+
+/// A group of entries, loaded when its turn comes.
+pub enum Group {
+    Memory(Vec<Entry>),
+    Disk(PathBuf),
+}
+
+impl Group {
+    /// The entries, sorted by hash, the newest reading of each id first.
+    pub fn load(self) -> Result<Vec<Entry>> {
+        let mut entries = match self {
+            Group::Memory(entries) => entries,
+            Group::Disk(path) => {
+                let mut bytes = Vec::new();
+                let doing = "read the ids of the window from local disk";
+                File::open(&path).or_error(Kind::Lake, doing)?.read_to_end(&mut bytes).or_error(Kind::Lake, doing)?;
+                bytes.chunks_exact(ENTRY_BYTES).map(parse).collect()
+            }
+        };
+        entries.sort_unstable_by(|a, b| {
+            a.hash.cmp(&b.hash).then(b.modified_ms.cmp(&a.modified_ms)).then(b.sequence.cmp(&a.sequence))
+        });
+        Ok(entries)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Entry {
+    fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+        let mut part = [0; N];
+        part.copy_from_slice(&bytes[at..at + N]);
+        part
+    }
+    Entry {
+        hash: u128::from_le_bytes(part(bytes, 0)),
+        partition: u32::from_le_bytes(part(bytes, 16)),
+        modified_ms: i64::from_le_bytes(part(bytes, 20)),
+        sequence: u64::from_le_bytes(part(bytes, 28)),
+    }
+}

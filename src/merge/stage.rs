@@ -1,0 +1,298 @@
+//! Keeps what was read until the whole window is known: runs of rows grouped by partition, in memory while they fit
+//! and on local disk beyond.
+//!
+//! The schema may grow with every batch, so rows are kept at the version they were shaped at and brought to the final
+//! one when they are read back.
+
+use super::SEQUENCE;
+use crate::error::{Error, Kind, Result, ResultExt};
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of one spilled batch at most; smaller when rows are wide.
+const ROWS_PER_BATCH: usize = 4096;
+
+/// A contiguous piece of a run's batch that belongs to one partition.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    batch: usize,
+    offset: usize,
+    rows: usize,
+}
+
+/// Where the batches of a run are.
+#[derive(Debug)]
+enum Batches {
+    Memory(Vec<RecordBatch>),
+    Disk(PathBuf),
+}
+
+/// Rows of one schema version, grouped by partition.
+#[derive(Debug)]
+struct Run {
+    batches: Batches,
+    version: u64,
+    segments: HashMap<u32, Vec<Segment>>,
+}
+
+/// Rows that were shaped and not grouped yet.
+struct Pending {
+    rows: RecordBatch,
+    partition: Vec<u32>,
+}
+
+/// Collects shaped rows; [`Stage::finish`] gives them back by partition.
+pub struct Stage {
+    folder: PathBuf,
+    limit: usize,
+    batch_bytes: usize,
+    version: u64,
+    pending: Vec<Pending>,
+    pending_bytes: usize,
+    runs: Vec<Run>,
+    next_sequence: u64,
+}
+
+impl Stage {
+    /// Keeps `limit` bytes in memory and writes the rest below `folder`, in batches of about `batch_bytes`.
+    pub fn new(folder: &Path, limit: usize, batch_bytes: usize) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            limit,
+            batch_bytes,
+            version: 0,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            runs: Vec::new(),
+            next_sequence: 0,
+        }
+    }
+
+    /// Adds the rows of one shaped batch; `partition` has an ordinal per row. Returns the sequence number of the
+    /// first row: rows read later have higher numbers.
+    pub fn push(&mut self, rows: RecordBatch, version: u64, partition: Vec<u32>) -> Result<u64> {
+        let first = self.next_sequence;
+        if rows.num_rows() == 0 {
+            return Ok(first);
+        }
+        if version != self.version {
+            self.flush(false)?;
+            self.version = version;
+        }
+        self.next_sequence += rows.num_rows() as u64;
+        let rows = with_sequence(&rows, first)?;
+        self.pending_bytes += rows.get_array_memory_size();
+        self.pending.push(Pending { rows, partition });
+        if self.pending_bytes >= self.limit {
+            self.flush(true)?;
+        }
+        Ok(first)
+    }
+
+    /// No more rows will come.
+    pub fn finish(mut self) -> Result<Staged> {
+        self.flush(false)?;
+        Ok(Staged { runs: self.runs })
+    }
+
+    /// Groups what is pending into a run; it goes to disk when the memory is needed.
+    fn flush(&mut self, to_disk: bool) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        // Runs of earlier versions stay in memory only while all of them together are within the limit.
+        let held: usize = self.runs.iter().map(Run::memory).sum();
+        let to_disk = to_disk || held + self.pending_bytes > self.limit;
+        let pending = std::mem::take(&mut self.pending);
+        let bytes = std::mem::take(&mut self.pending_bytes);
+
+        let mut rows: Vec<(u32, usize, usize)> = Vec::with_capacity(pending.iter().map(|p| p.partition.len()).sum());
+        for (batch, piece) in pending.iter().enumerate() {
+            rows.extend(piece.partition.iter().enumerate().map(|(row, &partition)| (partition, batch, row)));
+        }
+        rows.sort_by_key(|&(partition, ..)| partition);
+
+        let sources: Vec<&RecordBatch> = pending.iter().map(|p| &p.rows).collect();
+        let per_batch = rows_within(self.batch_bytes, bytes, rows.len());
+        let mut sink = Sink::new(to_disk.then(|| self.folder.join(format!("run-{}.arrow", self.runs.len()))));
+        let mut segments: HashMap<u32, Vec<Segment>> = HashMap::new();
+        for (batch, chunk) in rows.chunks(per_batch).enumerate() {
+            for (at, &(partition, ..)) in chunk.iter().enumerate() {
+                match segments.entry(partition).or_default() {
+                    of if of.last().is_some_and(|s| s.batch == batch) => {
+                        if let Some(last) = of.last_mut() {
+                            last.rows += 1;
+                        }
+                    }
+                    of => of.push(Segment { batch, offset: at, rows: 1 }),
+                }
+            }
+            let picks: Vec<(usize, usize)> = chunk.iter().map(|&(_, batch, row)| (batch, row)).collect();
+            let grouped = interleave_record_batch(&sources, &picks).or_error(Kind::Invariant, "group rows by partition")?;
+            sink.write(grouped)?;
+        }
+        self.runs.push(Run { batches: sink.finish()?, version: self.version, segments });
+        Ok(())
+    }
+}
+
+/// How many rows of a set of `rows` rows and `bytes` bytes fit into `limit` bytes.
+pub fn rows_within(limit: usize, bytes: usize, rows: usize) -> usize {
+    let per_row = (bytes / rows.max(1)).max(1);
+    (limit / per_row).clamp(1, ROWS_PER_BATCH)
+}
+
+/// Appends the read order as a column.
+fn with_sequence(rows: &RecordBatch, first: u64) -> Result<RecordBatch> {
+    let mut fields = rows.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new(SEQUENCE, DataType::UInt64, false)));
+    let mut columns = rows.columns().to_vec();
+    columns.push(Arc::new(UInt64Array::from_iter_values(first..first + rows.num_rows() as u64)));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).or_error(Kind::Invariant, "number the rows read")
+}
+
+/// Writes a run's batches to memory or disk.
+enum Sink {
+    Memory(Vec<RecordBatch>),
+    Disk { path: PathBuf, writer: Option<FileWriter<BufWriter<File>>> },
+}
+
+impl Sink {
+    fn new(path: Option<PathBuf>) -> Self {
+        match path {
+            Some(path) => Sink::Disk { path, writer: None },
+            None => Sink::Memory(Vec::new()),
+        }
+    }
+
+    fn write(&mut self, rows: RecordBatch) -> Result<()> {
+        match self {
+            Sink::Memory(batches) => batches.push(rows),
+            Sink::Disk { path, writer } => {
+                let spill = |e: &dyn std::fmt::Display| spill_error("write", path, e);
+                if writer.is_none() {
+                    let file = File::create(&*path).map_err(|e| spill(&e))?;
+                    *writer = Some(FileWriter::try_new(BufWriter::new(file), &rows.schema()).map_err(|e| spill(&e))?);
+                }
+                if let Some(writer) = writer {
+                    writer.write(&rows).map_err(|e| spill(&e))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Batches> {
+        match self {
+            Sink::Memory(batches) => Ok(Batches::Memory(batches)),
+            Sink::Disk { path, writer } => {
+                if let Some(mut writer) = writer {
+                    writer.finish().map_err(|e| spill_error("finish", &path, &e))?;
+                }
+                Ok(Batches::Disk(path))
+            }
+        }
+    }
+}
+
+/// An error of the local scratch disk, with what an operator can do about it.
+fn spill_error(doing: &str, path: &Path, e: &dyn std::fmt::Display) -> Error {
+    Error::new(Kind::Lake, crate::model::redact::quoted(&e.to_string()))
+        .context(format!("{doing} spill file {}", path.display()))
+        .hint("make room on the disk of TMPDIR, or point TMPDIR to a larger one")
+}
+
+impl Run {
+    fn memory(&self) -> usize {
+        match &self.batches {
+            Batches::Memory(batches) => batches.iter().map(RecordBatch::get_array_memory_size).sum(),
+            Batches::Disk(_) => 0,
+        }
+    }
+}
+
+/// Everything a window held, readable partition by partition.
+#[derive(Debug)]
+pub struct Staged {
+    runs: Vec<Run>,
+}
+
+/// A reader of one partition's rows in one run.
+pub struct Slices {
+    source: SliceSource,
+    segments: std::vec::IntoIter<Segment>,
+    /// Schema version of the rows.
+    pub version: u64,
+    /// Their schema, the read order included.
+    pub schema: SchemaRef,
+}
+
+enum SliceSource {
+    Memory(Vec<RecordBatch>),
+    Disk { reader: FileReader<BufReader<File>>, path: PathBuf },
+}
+
+impl Staged {
+    /// Rows staged for each partition ordinal.
+    pub fn rows(&self) -> BTreeMap<u32, u64> {
+        let mut rows = BTreeMap::new();
+        for run in &self.runs {
+            for (&partition, segments) in &run.segments {
+                *rows.entry(partition).or_default() += segments.iter().map(|s| s.rows as u64).sum::<u64>();
+            }
+        }
+        rows
+    }
+
+    /// Readers of the partition's rows, one for each run that has some, oldest run first.
+    pub fn slices(&self, partition: u32) -> Result<Vec<Slices>> {
+        let mut slices = Vec::new();
+        for run in &self.runs {
+            let Some(segments) = run.segments.get(&partition) else { continue };
+            let (source, schema) = match &run.batches {
+                Batches::Memory(batches) => {
+                    let Some(first) = batches.first() else { continue };
+                    (SliceSource::Memory(batches.clone()), first.schema())
+                }
+                Batches::Disk(path) => {
+                    let file = File::open(path).map_err(|e| spill_error("open", path, &e))?;
+                    let reader = FileReader::try_new(BufReader::new(file), None)
+                        .map_err(|e| spill_error("open", path, &e))?;
+                    let schema = reader.schema();
+                    (SliceSource::Disk { reader, path: path.clone() }, schema)
+                }
+            };
+            slices.push(Slices { source, segments: segments.clone().into_iter(), version: run.version, schema });
+        }
+        Ok(slices)
+    }
+}
+
+impl Iterator for Slices {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let segment = self.segments.next()?;
+        let batch = match &mut self.source {
+            SliceSource::Memory(batches) => {
+                batches.get(segment.batch).cloned().ok_or_else(|| Error::new(Kind::Invariant, "a staged batch is gone"))
+            }
+            SliceSource::Disk { reader, path } => reader
+                .set_index(segment.batch)
+                .map_err(|e| spill_error("read", path, &e))
+                .and_then(|()| match reader.next() {
+                    Some(batch) => batch.map_err(|e| spill_error("read", path, &e)),
+                    None => Err(spill_error("read", path, &"it ends early")),
+                }),
+        };
+        Some(batch.map(|batch| batch.slice(segment.offset, segment.rows)))
+    }
+}

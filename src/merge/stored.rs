@@ -1,0 +1,118 @@
+//! Reads the stored file of a partition as a stream of row batches.
+
+use super::stage::rows_within;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::lake::{Footer, Lake, Object};
+use crate::model::redact;
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt};
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A data file as it was when this run looked.
+#[derive(Debug, Clone)]
+pub struct StoredFile {
+    /// Key, size and version; a conditional write expects this version.
+    pub object: Object,
+    /// Rows, schema and stamps.
+    pub footer: Footer,
+}
+
+impl StoredFile {
+    /// Looks at the file of `key`; none when there is none. A file that lakefold did not write is an error.
+    pub async fn open(lake: &Lake, key: &str) -> Result<Option<Self>> {
+        match lake.head(key).await? {
+            Some(object) => Self::of(lake, object).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the footer of an object that a listing showed.
+    pub async fn of(lake: &Lake, object: Object) -> Result<Self> {
+        let footer = lake.footer(&object.key, object.size).await?;
+        if footer.schema_version.is_none() {
+            return Err(Error::new(Kind::Lake, "this Parquet file was not written by lakefold")
+                .context(&object.key)
+                .hint("move it out of the table's folder, or let lakefold use another prefix"));
+        }
+        Ok(Self { object, footer })
+    }
+
+    /// Schema version the file was written at.
+    pub fn version(&self) -> u64 {
+        self.footer.schema_version.unwrap_or_default()
+    }
+
+    /// The rows in batches of about `batch_bytes`; only `columns` when given.
+    pub async fn rows(
+        &self,
+        lake: &Lake,
+        batch_bytes: usize,
+        columns: Option<&[&str]>,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let key = self.object.key.clone();
+        let doing = format!("read {key}");
+        let reader =
+            Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
+        let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), ArrowReaderOptions::new())
+            .or_error(Kind::Lake, &doing)?;
+        let bytes: i64 = metadata.metadata().row_groups().iter().map(|g| g.total_byte_size()).sum();
+        let rows = usize::try_from(self.footer.rows).unwrap_or(usize::MAX);
+        let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
+        let builder = match columns {
+            Some(names) => {
+                let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+                builder.with_projection(mask)
+            }
+            None => builder,
+        };
+        let stream = builder
+            .with_batch_size(rows_within(batch_bytes, usize::try_from(bytes).unwrap_or(0), rows))
+            .build()
+            .or_error(Kind::Lake, &doing)?;
+        Ok(stream
+            .map(move |batch| {
+                batch.map_err(|e| Error::new(Kind::Lake, redact::quoted(&e.to_string())).context(format!("read {key}")))
+            })
+            .boxed())
+    }
+}
+
+/// Range reads of one object whose footer is known.
+struct Ranges {
+    store: Arc<dyn ObjectStore>,
+    path: StorePath,
+    metadata: Arc<ParquetMetaData>,
+}
+
+impl AsyncFileReader for Ranges {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move { self.store.get_range(&self.path, range).await.map_err(|e| ParquetError::External(Box::new(e))) }
+            .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        async move {
+            self.store.get_ranges(&self.path, &ranges).await.map_err(|e| ParquetError::External(Box::new(e)))
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        let metadata = self.metadata.clone();
+        async move { Ok(metadata) }.boxed()
+    }
+}

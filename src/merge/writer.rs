@@ -1,0 +1,102 @@
+//! Parquet writer settings, in one place, and the local file a partition is written to.
+
+use crate::error::{Kind, Result, ResultExt};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// Rows of one row group at most; the byte limit of the budget usually cuts first.
+const ROWS_PER_GROUP: usize = 1_000_000;
+
+/// What every data file of a run has in common.
+#[derive(Debug, Clone)]
+pub struct FileSettings {
+    /// Columns, in order.
+    pub schema: SchemaRef,
+    /// Written as `lakefold.schema`.
+    pub schema_version: u64,
+    /// Written as `lakefold.run`.
+    pub run_id: String,
+    /// zstd level, 1 to 22.
+    pub zstd_level: i32,
+    /// Encoded bytes of one row group.
+    pub row_group_bytes: usize,
+}
+
+impl FileSettings {
+    fn properties(&self) -> Result<WriterProperties> {
+        let level = ZstdLevel::try_new(self.zstd_level).or_error(Kind::Input, "zstd_level")?;
+        let id = ColumnPath::from("_id");
+        // `_id` is always the first column, and rows are sorted by it as it is stored.
+        let sorted = vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }];
+        let key = |name: &str, value: String| KeyValue::new(name.to_owned(), value);
+        Ok(WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+            .set_max_row_group_bytes(Some(self.row_group_bytes))
+            .set_statistics_enabled(EnabledStatistics::Page)
+            // Ids are unique: a dictionary of them is built for nothing.
+            .set_column_dictionary_enabled(id.clone(), false)
+            .set_column_bloom_filter_enabled(id, true)
+            .set_sorting_columns(Some(sorted))
+            .set_key_value_metadata(Some(vec![
+                key("lakefold.schema", self.schema_version.to_string()),
+                key("lakefold.run", self.run_id.clone()),
+            ]))
+            .build())
+    }
+}
+
+/// A Parquet file that grows on local disk.
+pub struct PartitionWriter {
+    writer: ArrowWriter<BufWriter<File>>,
+    path: PathBuf,
+    rows: u64,
+}
+
+/// A finished local file.
+#[derive(Debug)]
+pub struct LocalFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl PartitionWriter {
+    /// Creates the file at `path`.
+    pub fn create(path: &Path, settings: &FileSettings) -> Result<Self> {
+        let doing = || format!("create {}", path.display());
+        let file = File::create(path).or_error(Kind::Lake, doing())?;
+        // Without the Arrow blob every reader sees the same plain Parquet types.
+        let options =
+            ArrowWriterOptions::new().with_properties(settings.properties()?).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
+            .or_error(Kind::Lake, doing())?;
+        Ok(Self { writer, path: path.to_owned(), rows: 0 })
+    }
+
+    /// Appends rows; they must come sorted by `_id`.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows() as u64;
+        self.writer.write(rows).or_error(Kind::Lake, format!("write {}", self.path.display()))
+    }
+
+    /// Writes the footer.
+    pub fn finish(mut self) -> Result<LocalFile> {
+        let doing = || format!("finish {}", self.path.display());
+        self.writer.finish().or_error(Kind::Lake, doing())?;
+        let bytes = std::fs::metadata(&self.path).or_error(Kind::Lake, doing())?.len();
+        Ok(LocalFile { path: self.path.clone(), rows: self.rows, bytes })
+    }
+}

@@ -1,0 +1,250 @@
+//! One collection through all stages; a failure stays inside (P8).
+
+use super::clock;
+use super::fold::Folding;
+use super::interrupt::Interrupt;
+use super::options::RunOptions;
+use super::recover::{self, Unfinished};
+use super::scope::{Decision, Facts, decide};
+use crate::error::{Error, Kind, Result};
+use crate::extract::{Described, ReadRequest, Source};
+use crate::lake::watermark::{Line, Watermarks};
+use crate::lake::{Lake, Lease};
+use crate::merge::budget::Budget;
+use crate::model::batch::RawBatch;
+use crate::model::collection::CollectionSpec;
+use crate::model::names::hash8;
+use crate::model::progress::Progress;
+use crate::model::record::{self, CollectionRecord, Outcome};
+use crate::model::settings::Settings;
+use crate::model::table::TableSettings;
+use crate::model::window::{Bound, Scope};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use std::time::Instant;
+
+/// Documents of one raw batch at most.
+const BATCH_DOCUMENTS: usize = 4096;
+
+/// Cursors of one full read.
+const RANGES: usize = 2;
+
+/// One collection of a run, and everything the run shares.
+pub struct Job<'a> {
+    /// The environment.
+    pub settings: &'a Settings,
+    /// The manifest's row.
+    pub spec: &'a CollectionSpec,
+    /// Flags.
+    pub options: &'a RunOptions,
+    /// Where documents come from.
+    pub source: &'a dyn Source,
+    /// Where they go.
+    pub lake: &'a Lake,
+    /// Upper bound of the run.
+    pub bound: &'a Bound,
+    /// This run.
+    pub run_id: &'a str,
+    /// Told how far it is.
+    pub progress: &'a dyn Progress,
+    /// Stops it.
+    pub interrupt: &'a Interrupt,
+    /// Memory.
+    pub budget: Budget,
+    /// A run died on this collection.
+    pub unfinished: bool,
+}
+
+impl Job<'_> {
+    /// Folds the collection. Never fails: the record says what happened.
+    pub async fn run(&self) -> CollectionRecord {
+        let started = Instant::now();
+        let ns = &self.spec.namespace;
+        let mut record = CollectionRecord {
+            database: ns.database.clone(),
+            collection: ns.collection.clone(),
+            outcome: Outcome::Failed,
+            reason: None,
+            mode: String::new(),
+            window_from: None,
+            watermark: None,
+            rows: record::Rows::default(),
+            files: record::Files::default(),
+            bytes: record::Bytes::default(),
+            partitions_new: 0,
+            seconds: 0.0,
+            schema_changes: Vec::new(),
+            misfits: 0,
+            retries: 0,
+            warnings: Vec::new(),
+        };
+        match self.attempt(&mut record).await {
+            Ok(outcome) => record.outcome = outcome,
+            Err(error) => {
+                record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
+                tracing::error!(run = self.run_id, collection = %ns, "{error}");
+                record.reason = Some(match error.hint_text() {
+                    Some(hint) => format!("{error}; {hint}"),
+                    None => error.to_string(),
+                });
+            }
+        }
+        record.seconds = started.elapsed().as_secs_f64();
+        self.progress.finish(ns, record.outcome.as_str());
+        record
+    }
+
+    async fn attempt(&self, record: &mut CollectionRecord) -> Result<Outcome> {
+        self.interrupt.check()?;
+        let ns = &self.spec.namespace;
+        let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
+        let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
+        let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
+        let mut window = self.open(&watermarks, &described, &Unfinished::default()).await?;
+        let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
+        let idle = window.first.is_none() && window.decision.window_from().is_some();
+        if idle && !changed && !self.unfinished {
+            self.note(record, &window.decision, watermarks.last_ok().and_then(|l| l.watermark));
+            return Ok(Outcome::Idle);
+        }
+
+        let lease = if self.options.dry_run { None } else { Some(self.lake.lease(ns, self.run_id).await?) };
+        let outcome = async {
+            let unfinished =
+                if self.unfinished { recover::recover(self.lake, ns).await? } else { Unfinished::default() };
+            // Somebody may have folded between the first look and the lease; what was opened before that may be older
+            // than what is stored now (P1), so it is opened again.
+            let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
+            if now != read || unfinished.full {
+                window = self.open(&watermarks, &described, &unfinished).await?;
+            }
+            self.fold(record, settings, watermarks, now, window, described, unfinished, lease.as_ref()).await
+        }
+        .await;
+        if let Some(lease) = lease {
+            lease.release().await?;
+        }
+        outcome
+    }
+
+    /// Decides the window and looks whether it holds anything.
+    async fn open(&self, watermarks: &Watermarks, described: &Described, unfinished: &Unfinished) -> Result<OpenWindow> {
+        let last = watermarks.last_ok();
+        let full_due = self.settings.run.full_every.is_some_and(|every| {
+            let last_full = watermarks.lines().iter().rev().find(|l| l.outcome == Outcome::Ok && l.mode == "full");
+            let age = last_full.map(|l| clock::now().timestamp_millis() - l.written_at);
+            age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
+        });
+        let decision = decide(&Facts {
+            spec: self.spec,
+            full: self.options.full,
+            since: self.options.since,
+            watermark: last.and_then(|l| l.watermark),
+            full_due,
+            full_unfinished: unfinished.full,
+            bound: self.bound,
+            overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
+        });
+        let whole = decision.window_from().is_none();
+        self.progress.start(
+            &self.spec.namespace,
+            described.documents.filter(|_| whole),
+            described.bytes.filter(|_| whole),
+        );
+        self.progress.phase(&self.spec.namespace, "reading");
+        let stored_time = last.and_then(|l| l.operation_time);
+        let mut batches = self.source.read(ReadRequest {
+            namespace: self.spec.namespace.clone(),
+            scope: decision.scope.clone(),
+            timestamp: self.spec.timestamp_column.clone(),
+            timezone: self.settings.timezone,
+            exclude: self.spec.exclude.clone(),
+            not_before: self.bound.operation_time.max(stored_time),
+            batch_bytes: self.budget.raw_batch,
+            batch_documents: BATCH_DOCUMENTS,
+            ranges: RANGES,
+        });
+        let first = batches.next().await.transpose()?;
+        Ok(OpenWindow { decision, first, rest: batches })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one attempt, handed over once")]
+    async fn fold(
+        &self,
+        record: &mut CollectionRecord,
+        settings: TableSettings,
+        mut watermarks: Watermarks,
+        read: Option<crate::lake::Version>,
+        window: OpenWindow,
+        described: Described,
+        unfinished: Unfinished,
+        lease: Option<&Lease>,
+    ) -> Result<Outcome> {
+        let decision = window.decision.clone();
+        self.note(record, &decision, watermarks.last_ok().and_then(|l| l.watermark));
+        if described.timestamp_indexed == Some(false) && matches!(decision.scope, Scope::Since { .. }) {
+            let path = self.spec.timestamp_column.as_ref().map(ToString::to_string).unwrap_or_default();
+            record.warnings.push(format!("no index on {path}: every window reads the whole collection"));
+        }
+        let fingerprint = fingerprint(&settings);
+        let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, lease };
+        folding.run(record, window.batches()).await?;
+        record.watermark = decision.watermark.and_then(clock::rfc3339);
+        let Some(lease) = lease else { return Ok(Outcome::Ok) };
+
+        lease.check()?;
+        let last_time = watermarks.last_ok().and_then(|l| l.operation_time);
+        watermarks.append(Line {
+            written_at: clock::now().timestamp_millis(),
+            run_id: self.run_id.to_owned(),
+            mode: decision.mode().to_owned(),
+            window_from: decision.window_from(),
+            watermark: decision.watermark,
+            operation_time: self.bound.operation_time.max(last_time),
+            rows_read: record.rows.read,
+            rows_inserted: record.rows.inserted,
+            rows_updated: record.rows.updated,
+            outcome: Outcome::Ok,
+            settings: fingerprint,
+        });
+        watermarks.store(self.lake, &self.spec.namespace, read).await?;
+        crate::publish::Journal::remove(self.lake, &self.spec.namespace).await?;
+        Ok(Outcome::Ok)
+    }
+
+    fn note(&self, record: &mut CollectionRecord, decision: &Decision, watermark: Option<i64>) {
+        decision.mode().clone_into(&mut record.mode);
+        record.window_from = decision.window_from().and_then(clock::rfc3339);
+        record.watermark = watermark.and_then(clock::rfc3339);
+    }
+}
+
+/// A window whose first batch has been looked at.
+struct OpenWindow {
+    decision: Decision,
+    first: Option<RawBatch>,
+    rest: BoxStream<'static, Result<RawBatch>>,
+}
+
+impl OpenWindow {
+    fn batches(self) -> BoxStream<'static, Result<RawBatch>> {
+        stream::iter(self.first.map(Ok)).chain(self.rest).boxed()
+    }
+}
+
+/// What the watermark file keeps of a table's settings, so that an idle collection needs no second read to notice a
+/// change.
+fn fingerprint(settings: &TableSettings) -> String {
+    let text = serde_json::to_string(settings).unwrap_or_default();
+    hash8(text.as_bytes())
+}
+
+/// A setting changed under an existing table.
+pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
+    Error::new(Kind::Schema, format!("settings of an existing table have changed: {}", differences.join("; "))).hint(
+        format!(
+            "take the change back, or rebuild the table: lakefold run --env {} --collection {} --full",
+            job.settings.environment, job.spec.namespace
+        ),
+    )
+}

@@ -1,0 +1,479 @@
+//! The fold of one collection: window in, data files out. The caller moves the watermark when it succeeds (P3).
+
+use super::collection::{Job, settings_error};
+use super::index;
+use super::land::land_all;
+use super::partitions::{Done, Task, Workshop, check_rows};
+use super::quarantine;
+use super::read::{Reading, Window, scratch_folder};
+use super::recover::Unfinished;
+use super::scope::Decision;
+use super::shapes::TableShapes;
+use super::shrink;
+use crate::error::{Error, Kind, Result};
+use crate::lake::{Expect, Lease, Object, Version, layout, state};
+use crate::merge::fold::FoldRules;
+use crate::merge::places::{self, Head, Resolution, Resolve, StoredTimes};
+use crate::merge::plan::Shapes;
+use crate::merge::stored::StoredFile;
+use crate::merge::writer::FileSettings;
+use crate::model::batch::RawBatch;
+use crate::model::record::CollectionRecord;
+use crate::model::table::{self, TableSchema, TableSettings};
+use crate::model::window::Scope;
+use crate::publish::{JOURNAL_FORMAT, Journal};
+use crate::shape::Shaper;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Store requests under way at once when many small looks are needed.
+const LOOKS_AT_ONCE: usize = 16;
+
+/// One fold.
+pub struct Folding<'a> {
+    /// The collection and what the run shares.
+    pub job: &'a Job<'a>,
+    /// What the table is made with.
+    pub settings: TableSettings,
+    /// What is read.
+    pub decision: &'a Decision,
+    /// What a dead run left.
+    pub unfinished: &'a Unfinished,
+    /// None in a dry run, which writes nothing.
+    pub lease: Option<&'a Lease>,
+}
+
+/// The table as this run found it.
+struct Found {
+    schema: Option<(TableSchema, Version)>,
+    /// The layout changes: nothing stored is merged, everything is replaced.
+    rebuild: bool,
+}
+
+impl Folding<'_> {
+    /// Reads, merges and lands; fills the record.
+    pub async fn run(&self, record: &mut CollectionRecord, batches: BoxStream<'static, Result<RawBatch>>) -> Result<()> {
+        let job = self.job;
+        let ns = &job.spec.namespace;
+        let full = self.decision.scope == Scope::Full;
+        let found = self.find().await?;
+        let scratch = scratch_folder()?;
+        let shaper = Shaper::new(
+            job.spec.clone(),
+            job.settings.timezone,
+            job.settings.timestamps,
+            job.settings.hash_key.clone(),
+            self.starting_schema(&found),
+        )?;
+        let reading = Reading {
+            namespace: ns,
+            progress: job.progress,
+            interrupt: job.interrupt,
+            scratch: scratch.path(),
+            chunk: job.budget.chunk,
+            batch: job.budget.batch,
+        };
+        let mut window = reading.run(shaper, batches).await?;
+        self.judge(&window, record)?;
+        let table = Arc::new(window.shaper.table().clone());
+        let shapes: Arc<dyn Shapes> = Arc::new(TableShapes::new(table.clone(), job.settings.timezone));
+
+        job.progress.phase(ns, "merging");
+        let listed = if full || found.schema.is_none() || self.unfinished.run_id.is_some() {
+            Some(index::list_files(job.lake, ns).await?)
+        } else {
+            None
+        };
+        self.refuse_unknown(&found, listed.as_ref(), full)?;
+        let folders = window.shaper.partitions().to_vec();
+        let mut places = self.places(&found, &mut window, &folders, listed, &shapes, scratch.path()).await?;
+        if full && !found.rebuild && !job.options.allow_shrink {
+            shrink::check(places.head.rows(), places.resolution.known, job)?;
+        }
+
+        let tasks = self.tasks(&window, &folders, &mut places, &found, full).await?;
+        let retyped = self.retyped(&found, &tasks, &shapes).await?;
+        let retyping = !retyped.is_empty();
+        if self.lease.is_some() {
+            let journal = Journal {
+                format: JOURNAL_FORMAT,
+                run_id: job.run_id.to_owned(),
+                mode: self.decision.mode().to_owned(),
+                partitions: tasks.iter().map(|t| t.partition.clone()).collect(),
+                retyping,
+            };
+            journal.store(job.lake, ns).await?;
+            // Before the data: a file never holds a column that the schema does not know.
+            self.store_schema(&found, &table).await?;
+        }
+
+        job.progress.phase(ns, "publishing");
+        let workshop = Workshop {
+            lake: job.lake,
+            namespace: ns,
+            lease: self.lease,
+            shapes: shapes.clone(),
+            files: FileSettings {
+                schema: table.arrow(),
+                schema_version: table.version,
+                run_id: job.run_id.to_owned(),
+                zstd_level: job.settings.lake.zstd_level,
+                row_group_bytes: job.budget.row_group,
+            },
+            budget: job.budget,
+            context: job.budget.task_context(scratch.path())?,
+            scratch: scratch.path(),
+            interrupt: job.interrupt,
+        };
+        let total = (tasks.len() + retyped.len()) as u64;
+        let landed = AtomicU64::new(0);
+        let step = |more: u64| job.progress.merged(ns, landed.fetch_add(more, Ordering::Relaxed) + more, total);
+        let written: HashSet<String> = tasks.iter().map(|t| t.partition.clone()).collect();
+        record.files.retyped = retyped.len() as u64;
+        let retyped = land_all(&workshop, retyped, &BTreeMap::new(), &window.staged, &step).await?;
+        let done = land_all(&workshop, tasks, &places.resolution.targets, &window.staged, &step).await?;
+
+        let mut head = std::mem::take(&mut places.head);
+        let gone = self.remove_unread(&workshop, &places.files, &written, full, &head).await?;
+        record.rows.deleted += gone.1;
+        record.files.deleted += gone.0.len() as u64;
+        for partition in gone.0 {
+            head.files.remove(&partition);
+        }
+        self.tally(record, &window, retyped.iter().chain(&done));
+        check_rows(&record.rows)?;
+        if self.lease.is_some() {
+            for done in retyped.into_iter().chain(done) {
+                match done.file {
+                    Some(file) => head.files.insert(done.partition, file),
+                    None => head.files.remove(&done.partition),
+                };
+            }
+            job.run_id.clone_into(&mut head.run_id);
+            head.generation.clone_from(&places.resolution.generation);
+            head.bits = places.resolution.bits;
+            index::store(job.lake, ns, &head, &places.resolution).await?;
+            if places.anew {
+                index::clean(job.lake, ns, &head).await?;
+            }
+            quarantine::store(job.lake, ns, job.run_id, &window.quarantined).await?;
+        }
+        Ok(())
+    }
+
+    async fn find(&self) -> Result<Found> {
+        let job = self.job;
+        let key = layout::schema_key(&job.spec.namespace);
+        let schema = state::load::<TableSchema>(job.lake, &key, table::FORMAT).await?;
+        let differences = schema.as_ref().map(|(s, _)| s.settings.differences(&self.settings)).unwrap_or_default();
+        if !differences.is_empty() && !job.options.full && !self.unfinished.full {
+            return Err(settings_error(job, &differences));
+        }
+        let rebuild = !differences.is_empty() || (job.options.full && job.options.forget_schema);
+        Ok(Found { schema, rebuild })
+    }
+
+    fn starting_schema(&self, found: &Found) -> TableSchema {
+        match &found.schema {
+            None => TableSchema::new(self.settings.clone()),
+            Some((stored, _)) if found.rebuild => {
+                let forget = self.job.options.forget_schema;
+                stored.rebuilt(self.settings.clone(), forget)
+            }
+            Some((stored, _)) => stored.clone(),
+        }
+    }
+
+    /// What a window shows to be wrong before anything is written.
+    fn judge(&self, window: &Window, record: &mut CollectionRecord) -> Result<()> {
+        let job = self.job;
+        let totals = &window.totals;
+        record.rows.read = totals.documents;
+        record.rows.quarantined = window.quarantined.len() as u64;
+        record.bytes.read = totals.bytes;
+        record.misfits = totals.misfits;
+        record.schema_changes = window.shaper.changes();
+        if job.options.strict && !window.quarantined.is_empty() {
+            let reason = window.quarantined.first().map(|q| q.reason.clone()).unwrap_or_default();
+            return Err(Error::new(
+                Kind::Source,
+                format!("--strict: {} documents cannot be read, the first because {reason}", window.quarantined.len()),
+            ));
+        }
+        let shaped = totals.documents - record.rows.quarantined;
+        if !job.spec.partition_by.is_empty() && shaped > 0 && totals.unplaced == shaped {
+            return Err(Error::new(
+                Kind::Schema,
+                format!("no document has a usable value at any path of partition_by `{}`", job.spec.partition_text),
+            )
+            .hint(format!("correct the paths in line {} of the manifest", job.spec.line)));
+        }
+        if let Some(path) = &job.spec.timestamp_column {
+            if shaped > 0 && totals.untimed == shaped && self.decision.scope == Scope::Full {
+                return Err(Error::new(Kind::Schema, format!("no document has a time at timestamp_column `{path}`"))
+                    .hint(format!(
+                        "correct the path in line {} of the manifest, or leave it empty to read everything every time",
+                        job.spec.line
+                    )));
+            }
+        }
+        if totals.blind > 0 {
+            record.warnings.push(format!(
+                "{} documents have no usable time and no ObjectId _id, so no window sees them again; [run] full_every \
+                 is the cure",
+                totals.blind
+            ));
+        }
+        if totals.unplaced > 0 {
+            record.warnings.push(format!(
+                "{} documents have no usable partition value and are in __HIVE_DEFAULT_PARTITION__",
+                totals.unplaced
+            ));
+        }
+        Ok(())
+    }
+
+    /// Data files without a schema state belong to nobody this run knows.
+    fn refuse_unknown(&self, found: &Found, listed: Option<&HashMap<String, Object>>, full: bool) -> Result<()> {
+        let strange = found.schema.is_none() && listed.is_some_and(|files| !files.is_empty());
+        // A first run that died has written its journal and maybe data, and then its schema is there too.
+        if strange && !(full && self.job.options.full) {
+            return Err(Error::new(
+                Kind::Lake,
+                format!("the table's folder {} holds data but its schema state is gone", self.job.spec.namespace.folder()),
+            )
+            .hint("rebuild it with --full, or move the files away"));
+        }
+        Ok(())
+    }
+
+    /// Looks up where the ids of the window stand now.
+    async fn places(
+        &self,
+        found: &Found,
+        window: &mut Window,
+        folders: &[String],
+        listed: Option<HashMap<String, Object>>,
+        shapes: &Arc<dyn Shapes>,
+        scratch: &Path,
+    ) -> Result<Places> {
+        let job = self.job;
+        let ns = &job.spec.namespace;
+        let full = self.decision.scope == Scope::Full;
+        let stored_head = if found.rebuild { None } else { index::load_head(job.lake, ns).await? };
+        let ignore = found.rebuild || found.schema.is_none();
+        let files = match listed {
+            Some(files) => files,
+            None => self.look(folders.iter().map(String::as_str)).await?,
+        };
+        let agrees = |head: &Head, files: &HashMap<String, Object>, all: bool| {
+            let same = |partition: &str, object: Option<&Object>| {
+                head.files.get(partition).map(|f| f.version.as_str()) == object.map(|o| o.version.as_str())
+            };
+            files.iter().all(|(partition, object)| same(partition, Some(object)))
+                && folders.iter().all(|partition| same(partition, files.get(partition)))
+                && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
+        };
+        let all_listed = full || self.unfinished.run_id.is_some();
+        let usable = stored_head.filter(|head| agrees(head, &files, all_listed) && !(head.outgrown() && !full));
+        let mut anew = usable.is_none() || full;
+        let (mut head, mut stale) = match usable {
+            Some(head) => (head, BTreeMap::new()),
+            None if ignore => (Head::default(), BTreeMap::new()),
+            None => self.rebuild_index(shapes, scratch).await?,
+        };
+        head.format = places::FORMAT;
+        let prefix = layout::index_prefix(ns);
+        let newest_wins = job.source.is_dump();
+        let mut resolve = Resolve {
+            lake: job.lake,
+            prefix: &prefix,
+            head: (!head.generation.is_empty()).then_some(&head),
+            partitions: folders,
+            replace: full,
+            run_id: job.run_id,
+            folder: scratch,
+            stored_times: newest_wins.then(|| StoredTimes::new(job.lake, ns, shapes.as_ref())),
+        };
+        let mut resolution = resolve.run(&mut window.ids).await?;
+        anew |= resolution.generation == job.run_id;
+        for (partition, ids) in stale.iter_mut() {
+            resolution.moved_out.entry(partition.clone()).or_default().extend(ids.drain());
+        }
+        Ok(Places { head, files, resolution, anew })
+    }
+
+    async fn rebuild_index(
+        &self,
+        shapes: &Arc<dyn Shapes>,
+        scratch: &Path,
+    ) -> Result<(Head, BTreeMap<String, HashSet<u128>>)> {
+        let job = self.job;
+        let ns = &job.spec.namespace;
+        tracing::info!(run = job.run_id, collection = %ns, "the index of places is missing or behind; building it anew");
+        let files: Vec<Object> = index::list_files(job.lake, ns).await?.into_values().collect();
+        let prefix = layout::index_prefix(ns);
+        let folder = scratch.join("rebuilt");
+        std::fs::create_dir_all(&folder)
+            .map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
+        let generation = format!("{}-r", job.run_id);
+        let favoured = self.unfinished.run_id.as_deref();
+        let (head, resolution) =
+            places::rebuild(job.lake, &files, shapes.as_ref(), favoured, &prefix, &generation, &folder).await?;
+        if self.lease.is_some() {
+            index::store(job.lake, ns, &head, &resolution).await?;
+        }
+        Ok((head, resolution.stale))
+    }
+
+    /// The objects of some partitions, those that exist.
+    async fn look(&self, partitions: impl Iterator<Item = &str>) -> Result<HashMap<String, Object>> {
+        let job = self.job;
+        stream::iter(partitions.map(str::to_owned).collect::<Vec<_>>())
+            .map(|partition| async move {
+                let key = layout::data_key(&job.spec.namespace, &partition);
+                Ok(job.lake.head(&key).await?.map(|object| (partition, object)))
+            })
+            .buffer_unordered(LOOKS_AT_ONCE)
+            .try_filter_map(|found| async move { Ok(found) })
+            .try_collect()
+            .await
+    }
+
+    /// One task for each partition that gains or may lose rows.
+    async fn tasks(
+        &self,
+        window: &Window,
+        folders: &[String],
+        places: &mut Places,
+        found: &Found,
+        full: bool,
+    ) -> Result<Vec<Task>> {
+        let mut moved_out = places.resolution.moved_out.clone();
+        let elsewhere: Vec<&str> =
+            moved_out.keys().map(String::as_str).filter(|p| !places.files.contains_key(*p)).collect();
+        let more = self.look(elsewhere.into_iter()).await?;
+        places.files.extend(more);
+        let mut tasks = Vec::new();
+        for ordinal in window.staged.rows().into_keys() {
+            let Some(partition) = folders.get(ordinal as usize) else { continue };
+            let set = |sets: &HashMap<u32, HashSet<u128>>| Arc::new(sets.get(&ordinal).cloned().unwrap_or_default());
+            tasks.push(Task {
+                stored: places.files.get(partition).cloned(),
+                ordinal: Some(ordinal),
+                rules: FoldRules {
+                    newest_wins: self.job.source.is_dump() && !full,
+                    replace: full,
+                    moved_out: Arc::new(moved_out.remove(partition).unwrap_or_default()),
+                    moved_in: set(&places.resolution.moved_in),
+                    rejected: set(&places.resolution.rejected),
+                },
+                losers: Arc::new(places.resolution.losers.get(&ordinal).cloned().unwrap_or_default()),
+                overwrite: found.rebuild,
+                partition: partition.clone(),
+            });
+        }
+        // A full run removes files that were not read as a whole; an incremental one takes single rows out of them.
+        if !full {
+            for (partition, ids) in moved_out {
+                tasks.push(Task {
+                    stored: places.files.get(&partition).cloned(),
+                    ordinal: None,
+                    rules: FoldRules { moved_out: Arc::new(ids), ..FoldRules::default() },
+                    losers: Arc::default(),
+                    overwrite: false,
+                    partition,
+                });
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// Files beyond `tasks` that hold a column whose type has changed.
+    async fn retyped(&self, found: &Found, tasks: &[Task], shapes: &Arc<dyn Shapes>) -> Result<Vec<Task>> {
+        let job = self.job;
+        let Some((stored, _)) = found.schema.as_ref().filter(|_| !found.rebuild) else { return Ok(Vec::new()) };
+        let full = self.decision.scope == Scope::Full;
+        if full || (!self.unfinished.retyping && !shapes.retypes(&stored.arrow(), stored.version)?) {
+            return Ok(Vec::new());
+        }
+        let busy: HashSet<&str> = tasks.iter().map(|t| t.partition.as_str()).collect();
+        let files = index::list_files(job.lake, &job.spec.namespace).await?;
+        stream::iter(files.into_iter().filter(|(partition, _)| !busy.contains(partition.as_str())))
+            .map(|(partition, object)| async move {
+                let file = StoredFile::of(job.lake, object.clone()).await?;
+                let old = shapes.retypes(&file.footer.schema, file.version())?;
+                Ok(old.then(|| Task {
+                    partition,
+                    ordinal: None,
+                    stored: Some(object),
+                    rules: FoldRules::default(),
+                    losers: Arc::default(),
+                    overwrite: false,
+                }))
+            })
+            .buffer_unordered(LOOKS_AT_ONCE)
+            .try_filter_map(|task| async move { Ok(task) })
+            .try_collect()
+            .await
+    }
+
+    async fn store_schema(&self, found: &Found, table: &TableSchema) -> Result<()> {
+        let expect = match &found.schema {
+            Some((stored, _)) if stored == table => return Ok(()),
+            Some((_, version)) => Expect::Version(version.clone()),
+            None => Expect::Absent,
+        };
+        state::store(self.job.lake, &layout::schema_key(&self.job.spec.namespace), table, expect).await.map(|_| ())
+    }
+
+    /// A full run removes the files none of whose rows it read; returns their partitions and rows.
+    async fn remove_unread(
+        &self,
+        workshop: &Workshop<'_>,
+        files: &HashMap<String, Object>,
+        written: &HashSet<String>,
+        full: bool,
+        head: &Head,
+    ) -> Result<(Vec<String>, u64)> {
+        let mut gone = (Vec::new(), 0);
+        if !full {
+            return Ok(gone);
+        }
+        for (partition, object) in files.iter().filter(|(partition, _)| !written.contains(*partition)) {
+            workshop.remove(object).await?;
+            gone.1 += head.files.get(partition).map_or(0, |f| f.rows);
+            gone.0.push(partition.clone());
+        }
+        Ok(gone)
+    }
+
+    fn tally<'d>(&self, record: &mut CollectionRecord, window: &Window, done: impl Iterator<Item = &'d Done>) {
+        for done in done {
+            record.rows.inserted += done.counts.inserted;
+            record.rows.updated += done.counts.updated;
+            record.rows.unchanged += done.counts.unchanged;
+            record.rows.superseded += done.counts.superseded;
+            record.rows.moved += done.counts.moved_in;
+            record.rows.deleted += done.counts.deleted;
+            record.files.written += u64::from(done.written.is_some());
+            record.files.deleted += u64::from(done.deleted);
+            record.bytes.written += done.written.unwrap_or(0);
+            record.partitions_new += u64::from(done.new && done.written.is_some());
+        }
+        record.rows.quarantined = window.quarantined.len() as u64;
+    }
+}
+
+/// Where the ids of a window stand.
+struct Places {
+    head: Head,
+    /// Stored files that this run may touch.
+    files: HashMap<String, Object>,
+    resolution: Resolution,
+    /// The index has a new generation.
+    anew: bool,
+}

@@ -1,0 +1,74 @@
+//! Lands all partitions of a collection in an order in which a kill never loses a row for good: the new place of a
+//! moved document is written before the old one is cleaned.
+
+use super::partitions::{Done, Task, Workshop};
+use crate::error::Result;
+use crate::merge::stage::Staged;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Lands `tasks`; `targets` says for each partition that loses rows the ordinals they went to.
+pub async fn land_all(
+    workshop: &Workshop<'_>,
+    tasks: Vec<Task>,
+    targets: &BTreeMap<String, HashSet<u32>>,
+    staged: &Staged,
+    landed: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<Done>> {
+    let (losing, gaining): (Vec<Task>, Vec<Task>) = tasks.into_iter().partition(|t| !t.rules.moved_out.is_empty());
+    let mut written: HashSet<u32> = gaining.iter().filter_map(|t| t.ordinal).collect();
+    let mut done = run(workshop, gaining, staged, landed).await?;
+
+    let mut cleaning = Vec::new();
+    for mut task in losing {
+        let Some(ordinal) = task.ordinal else {
+            cleaning.push(task);
+            continue;
+        };
+        let in_place = targets.get(&task.partition).is_none_or(|to| to.is_subset(&written));
+        if !in_place {
+            // Its rows go to a partition that is not written yet: gain first, and clean afterwards.
+            let mut clean = task.clone();
+            clean.ordinal = None;
+            clean.losers = Arc::default();
+            clean.rules.replace = false;
+            clean.stored = None;
+            task.rules.moved_out = Arc::default();
+            task.rules.replace = false;
+            cleaning.push(clean);
+        }
+        done.extend(run(workshop, vec![task], staged, landed).await?);
+        written.insert(ordinal);
+    }
+    for cleaned in run(workshop, cleaning, staged, landed).await? {
+        // Both writes of one partition are one result: what it lost last, and the file there is now.
+        match done.iter_mut().find(|d| d.partition == cleaned.partition) {
+            Some(first) => {
+                first.counts.moved_out += cleaned.counts.moved_out;
+                first.file = cleaned.file;
+                first.deleted |= cleaned.deleted;
+                first.written = cleaned.written.or(first.written);
+            }
+            None => done.push(cleaned),
+        }
+    }
+    Ok(done)
+}
+
+async fn run(
+    workshop: &Workshop<'_>,
+    tasks: Vec<Task>,
+    staged: &Staged,
+    landed: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<Done>> {
+    stream::iter(tasks)
+        .map(|task| async move {
+            let done = workshop.run(task, staged).await;
+            landed(1);
+            done
+        })
+        .buffer_unordered(workshop.budget.partitions_at_once)
+        .try_collect()
+        .await
+}

@@ -1,0 +1,202 @@
+//! Merges the touched partitions of one collection and puts them into the lake.
+
+use crate::error::{Error, Kind, Result};
+use crate::lake::{Lake, Lease, Object, Version, layout};
+use crate::merge::budget::Budget;
+use crate::merge::fold::{FoldCounts, FoldRules, fold};
+use crate::merge::places::FileInfo;
+use crate::merge::plan::{self, Shapes};
+use crate::merge::stage::{Staged, rows_within};
+use crate::merge::stored::StoredFile;
+use crate::merge::writer::{FileSettings, LocalFile, PartitionWriter};
+use crate::model::collection::Namespace;
+use crate::publish::{Landed, land};
+use crate::run::interrupt::Interrupt;
+use datafusion::execution::TaskContext;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What all partitions of one collection's run share.
+pub struct Workshop<'a> {
+    /// The lake.
+    pub lake: &'a Lake,
+    /// The table.
+    pub namespace: &'a Namespace,
+    /// Proof that this run holds the collection; none in a dry run.
+    pub lease: Option<&'a Lease>,
+    /// Conversions to the schema being written.
+    pub shapes: Arc<dyn Shapes>,
+    /// Settings of the files.
+    pub files: FileSettings,
+    /// Memory.
+    pub budget: Budget,
+    /// Where plans run.
+    pub context: Arc<TaskContext>,
+    /// Local folder for new files.
+    pub scratch: &'a Path,
+    /// Asked before every partition.
+    pub interrupt: &'a Interrupt,
+}
+
+/// One partition to merge.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its folder, `""` for a table of one file.
+    pub partition: String,
+    /// Its ordinal among the staged rows; none when it only loses rows or is retyped.
+    pub ordinal: Option<u32>,
+    /// The stored file, when one is known to exist; looked up otherwise.
+    pub stored: Option<Object>,
+    /// How rows are brought together.
+    pub rules: FoldRules,
+    /// Staged rows that lost to a reading in another partition.
+    pub losers: Arc<HashSet<u64>>,
+    /// The stored rows are of another layout and are not merged but replaced as a whole.
+    pub overwrite: bool,
+}
+
+/// What became of a partition.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// Its folder.
+    pub partition: String,
+    /// Rows.
+    pub counts: FoldCounts,
+    /// The file there is now; none: the partition has no file.
+    pub file: Option<FileInfo>,
+    /// A file was created or replaced, of this many bytes.
+    pub written: Option<u64>,
+    /// The file was removed.
+    pub deleted: bool,
+    /// There was no file before.
+    pub new: bool,
+}
+
+impl Workshop<'_> {
+    /// Merges one partition and lands the result when it differs from what is stored.
+    pub async fn run(&self, task: Task, staged: &Staged) -> Result<Done> {
+        self.interrupt.check()?;
+        let key = layout::data_key(self.namespace, &task.partition);
+        let stored = match &task.stored {
+            Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
+            None => StoredFile::open(self.lake, &key).await?,
+        };
+        let (counts, file) = self.merge(&task, staged, stored.as_ref()).await.map_err(|e| e.context(&key))?;
+        let mut done = Done {
+            partition: task.partition.clone(),
+            counts,
+            new: stored.is_none(),
+            file: stored.as_ref().map(|s| info(&s.object.version, s.footer.rows, s.object.size)),
+            ..Done::default()
+        };
+        // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
+        let retype = match &stored {
+            Some(file) => self.shapes.retypes(&file.footer.schema, file.version())?,
+            None => false,
+        };
+        if counts.dirty() || retype || task.overwrite {
+            self.replace(&key, file, stored.as_ref(), &mut done).await?;
+        } else {
+            discard(&file);
+        }
+        Ok(done)
+    }
+
+    async fn merge(
+        &self,
+        task: &Task,
+        staged: &Staged,
+        stored: Option<&StoredFile>,
+    ) -> Result<(FoldCounts, LocalFile)> {
+        let stored_rows = match stored.filter(|_| !task.overwrite) {
+            Some(file) => {
+                let rows = file.rows(self.lake, self.budget.batch, None).await?;
+                let plan = plan::stored(rows, &file.footer.schema, file.version(), self.shapes.as_ref())?;
+                Some(plan::execute(&plan, &self.context)?)
+            }
+            None => None,
+        };
+        let changed_rows = match task.ordinal {
+            Some(ordinal) => {
+                let slices = staged.slices(ordinal)?;
+                let plan = plan::changes(slices, task.losers.clone(), self.shapes.as_ref())?;
+                Some(plan::execute(&plan, &self.context)?)
+            }
+            None => None,
+        };
+        let local = self.scratch.join(format!("{:032x}.parquet", unique()));
+        let mut writer = PartitionWriter::create(&local, &self.files)?;
+        let version = self.shapes.version();
+        let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
+        let batch_rows = stored.map_or(4096, |file| {
+            let bytes: i64 = file.footer.metadata.row_groups().iter().map(|g| g.total_byte_size()).sum();
+            rows_within(
+                self.budget.batch,
+                usize::try_from(bytes).unwrap_or(0),
+                usize::try_from(file.footer.rows).unwrap_or(usize::MAX),
+            )
+        });
+        let schema = self.shapes.schema();
+        let mut counts =
+            fold(stored_rows, changed_rows, &schema, &task.rules, &hash_ids, batch_rows, &mut writer).await?;
+        counts.superseded += task.losers.len() as u64;
+        Ok((counts, writer.finish()?))
+    }
+
+    async fn replace(&self, key: &str, file: LocalFile, stored: Option<&StoredFile>, done: &mut Done) -> Result<()> {
+        let read = stored.map(|s| &s.object.version);
+        let empty = file.rows == 0;
+        if empty && stored.is_none() {
+            discard(&file);
+            return Ok(());
+        }
+        if let Some(lease) = self.lease {
+            // P9: a paused run that wakes up must not touch what its successor wrote.
+            lease.check()?;
+            match land(self.lake, key, (!empty).then_some(file.path.as_path()), read).await? {
+                Landed::Written(version) => done.file = Some(info(&version, file.rows, file.bytes)),
+                Landed::Deleted => done.file = None,
+            }
+        }
+        done.written = (!empty).then_some(file.bytes);
+        done.deleted = empty;
+        discard(&file);
+        Ok(())
+    }
+
+    /// Removes a file whose rows are all gone.
+    pub async fn remove(&self, object: &Object) -> Result<()> {
+        self.interrupt.check()?;
+        let Some(lease) = self.lease else { return Ok(()) };
+        lease.check()?;
+        land(self.lake, &object.key, None, Some(&object.version)).await.map(|_| ())
+    }
+}
+
+/// What the index keeps of a file.
+pub fn info(version: &Version, rows: u64, bytes: u64) -> FileInfo {
+    FileInfo { version: version.as_str().to_owned(), rows, bytes }
+}
+
+/// The local copy has served; when it cannot be removed the scratch folder's end will.
+fn discard(file: &LocalFile) {
+    if let Err(error) = std::fs::remove_file(&file.path) {
+        tracing::debug!(%error, "local file stays until the scratch folder goes");
+    }
+}
+
+fn unique() -> u128 {
+    use rand::Rng;
+    rand::rng().random()
+}
+
+/// P6: every document read is accounted for.
+pub fn check_rows(rows: &crate::model::record::Rows) -> Result<()> {
+    let accounted = rows.inserted + rows.updated + rows.unchanged + rows.superseded + rows.quarantined;
+    if rows.read == accounted {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Invariant, format!("P6: {} documents were read and {accounted} accounted for", rows.read))
+        .hint("the watermark was not moved; please report this with the run record"))
+}

@@ -1,0 +1,91 @@
+//! A whole run: every collection of the manifest, some at once, and one record of them all.
+
+use super::clock;
+use super::collection::Job;
+use super::interrupt::Interrupt;
+use super::options::RunOptions;
+use super::recover::unfinished_tables;
+use crate::error::Result;
+use crate::cli::exit;
+use crate::extract;
+use crate::lake::{Expect, Lake, layout, state};
+use crate::merge::budget::Budget;
+use crate::model::collection::CollectionSpec;
+use crate::model::progress::Progress;
+use crate::model::record::{self, CollectionRecord, RunRecord};
+use crate::model::settings::Settings;
+use crate::notify;
+use futures::stream::{self, StreamExt};
+use std::sync::Arc;
+
+/// Memory below which a collection cannot work; fewer run at once instead.
+const LEAST_SHARE: u64 = 64 << 20;
+
+/// Memory the program needs whatever it does, taken off the top.
+const BASE: u64 = 32 << 20;
+
+/// Runs `collections` and returns the record, which is also in the lake and in the mail by then.
+///
+/// # Errors
+/// [`Kind::Unavailable`] when no collection could be attempted.
+pub async fn run(
+    settings: &Settings,
+    collections: Vec<CollectionSpec>,
+    options: RunOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<RunRecord> {
+    let started = clock::now();
+    let run_id = clock::run_id(started);
+    let lake = Lake::open(&settings.lake).await?;
+    let source = extract::open(&settings.source, &run_id)?;
+    let bound = source.bound().await?;
+    let unfinished = unfinished_tables(&lake).await?;
+    let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
+    let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
+
+    let chosen: Vec<CollectionSpec> = collections
+        .into_iter()
+        .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
+        .collect();
+    let memory = settings.run.memory.saturating_sub(BASE);
+    let at_once = (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
+    let budget = Budget::of(memory / at_once);
+    let jobs = chosen.iter().map(|spec| {
+        let job = Job {
+            settings,
+            spec,
+            options: &options,
+            source: source.as_ref(),
+            lake: &lake,
+            bound: &bound,
+            run_id: &run_id,
+            progress: progress.as_ref(),
+            interrupt: &interrupt,
+            budget,
+            unfinished: unfinished.contains(&spec.namespace.folder()),
+        };
+        async move { job.run().await }
+    });
+    let records: Vec<CollectionRecord> =
+        stream::iter(jobs).buffered(usize::try_from(at_once).unwrap_or(1)).collect().await;
+
+    let mut record = RunRecord {
+        format: record::FORMAT,
+        run_id: run_id.clone(),
+        environment: settings.environment.clone(),
+        started_at: clock::rfc3339(started.timestamp_millis()).unwrap_or_default(),
+        finished_at: clock::rfc3339(clock::now().timestamp_millis()).unwrap_or_default(),
+        exit_code: 0,
+        dry_run: options.dry_run,
+        collections: records,
+        catalog: Vec::new(),
+        notifications: Vec::new(),
+    };
+    record.exit_code = exit::of_run(&record, interrupt.signal());
+    if !options.dry_run {
+        record.notifications = notify::notify(&settings.mail, &record);
+        record.exit_code = exit::of_run(&record, interrupt.signal());
+        state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
+    }
+    Ok(record)
+}

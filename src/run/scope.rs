@@ -1,0 +1,154 @@
+//! What a run reads of a collection: a pure decision over the manifest, the flags and the stored watermark.
+
+use crate::model::collection::{CollectionSpec, Mode};
+use crate::model::window::{Bound, Scope};
+
+/// What the decision depends on.
+pub struct Facts<'a> {
+    /// The manifest's row.
+    pub spec: &'a CollectionSpec,
+    /// `--full`
+    pub full: bool,
+    /// `--since`, milliseconds UTC.
+    pub since: Option<i64>,
+    /// The stored watermark, milliseconds UTC.
+    pub watermark: Option<i64>,
+    /// The last full run is longer ago than `full_every`.
+    pub full_due: bool,
+    /// A full run died while it replaced the table.
+    pub full_unfinished: bool,
+    /// The run's upper bound.
+    pub bound: &'a Bound,
+    /// How far a window reaches back, milliseconds.
+    pub overlap_ms: i64,
+}
+
+/// What is read, and how far the collection counts as read afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What is read.
+    pub scope: Scope,
+    /// The watermark after success, milliseconds UTC; none: there is none yet.
+    pub watermark: Option<i64>,
+}
+
+impl Decision {
+    /// The word in records and watermark files.
+    pub fn mode(&self) -> &'static str {
+        match self.scope {
+            Scope::Full => "full",
+            Scope::Whole => "dump",
+            Scope::Since { .. } => "incremental",
+        }
+    }
+
+    /// Start of the window, milliseconds UTC.
+    pub fn window_from(&self) -> Option<i64> {
+        match self.scope {
+            Scope::Since { from_ms } => Some(from_ms),
+            Scope::Full | Scope::Whole => None,
+        }
+    }
+}
+
+/// Decides.
+///
+/// The next watermark is the bound that was fixed before reading, never the largest time seen: a document dated in
+/// the future must not hide those after it. It never moves back.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    let spec = facts.spec;
+    let next = facts.bound.time_ms.max(facts.watermark);
+    let always_full = spec.mode == Mode::Full || spec.timestamp_column.is_none();
+    if facts.full || always_full || facts.full_due || facts.full_unfinished {
+        return Decision { scope: Scope::Full, watermark: next };
+    }
+    if let Some(since) = facts.since {
+        // A window that begins after the watermark leaves a gap, so the watermark has to stay below it.
+        let reaches_back = facts.watermark.is_some_and(|w| since <= w);
+        return Decision {
+            scope: Scope::Since { from_ms: since },
+            watermark: if reaches_back { next } else { facts.watermark },
+        };
+    }
+    match (facts.bound.time_ms, facts.watermark) {
+        (None, _) => Decision { scope: Scope::Whole, watermark: facts.watermark },
+        (Some(_), None) => Decision { scope: Scope::Full, watermark: next },
+        (Some(_), Some(watermark)) => Decision {
+            scope: Scope::Since { from_ms: watermark.saturating_sub(facts.overlap_ms) },
+            watermark: next,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::collection::{FieldPath, Namespace};
+
+    fn spec(mode: Mode, timestamp: Option<&str>) -> CollectionSpec {
+        CollectionSpec {
+            namespace: Namespace { database: "db".into(), collection: "c".into() },
+            timestamp_column: timestamp.and_then(FieldPath::parse),
+            partition_by: Vec::new(),
+            partition_text: String::new(),
+            exclude: Vec::new(),
+            hash: Vec::new(),
+            mode,
+            line: 2,
+        }
+    }
+
+    fn facts<'a>(spec: &'a CollectionSpec, bound: &'a Bound, watermark: Option<i64>) -> Facts<'a> {
+        Facts {
+            spec,
+            full: false,
+            since: None,
+            watermark,
+            full_due: false,
+            full_unfinished: false,
+            bound,
+            overlap_ms: 10,
+        }
+    }
+
+    const CLOCK: Bound = Bound { time_ms: Some(1000), operation_time: None };
+
+    #[test]
+    fn the_window_reaches_back_and_the_watermark_is_the_bound() {
+        let spec = spec(Mode::Incremental, Some("t"));
+        let decision = decide(&facts(&spec, &CLOCK, Some(500)));
+        assert_eq!(decision, Decision { scope: Scope::Since { from_ms: 490 }, watermark: Some(1000) });
+    }
+
+    #[test]
+    fn the_first_run_and_those_without_timestamp_are_full() {
+        let with = spec(Mode::Incremental, Some("t"));
+        assert_eq!(decide(&facts(&with, &CLOCK, None)).scope, Scope::Full);
+        let without = spec(Mode::Incremental, None);
+        assert_eq!(decide(&facts(&without, &CLOCK, Some(5))).scope, Scope::Full);
+    }
+
+    #[test]
+    fn since_moves_the_watermark_only_without_a_gap() {
+        let spec = spec(Mode::Incremental, Some("t"));
+        let gap = decide(&Facts { since: Some(600), ..facts(&spec, &CLOCK, Some(500)) });
+        assert_eq!(gap.watermark, Some(500));
+        let back = decide(&Facts { since: Some(400), ..facts(&spec, &CLOCK, Some(500)) });
+        assert_eq!(back.watermark, Some(1000));
+        let never_loaded = decide(&Facts { since: Some(400), ..facts(&spec, &CLOCK, None) });
+        assert_eq!(never_loaded.watermark, None);
+    }
+
+    #[test]
+    fn a_watermark_never_moves_back() {
+        let spec = spec(Mode::Incremental, Some("t"));
+        assert_eq!(decide(&facts(&spec, &CLOCK, Some(5000))).watermark, Some(5000));
+    }
+
+    #[test]
+    fn a_dump_without_clock_is_read_whole() {
+        let spec = spec(Mode::Incremental, Some("t"));
+        let bound = Bound { time_ms: None, operation_time: None };
+        assert_eq!(decide(&facts(&spec, &bound, None)), Decision { scope: Scope::Whole, watermark: None });
+    }
+}

@@ -1,0 +1,122 @@
+//! Booleans and numbers.
+
+use crate::model::column::{DECIMAL_PRECISION, DECIMAL_SCALE};
+use crate::shape::canonical::decimal::{Decimal, Fit, Number, double_of, scaled_double};
+use crate::shape::misfits::Row;
+use crate::shape::privacy::Privacy;
+use crate::shape::raw::Value;
+use arrow::array::{ArrayRef, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder};
+use arrow::error::ArrowError;
+use std::sync::Arc;
+
+/// Builds boolean columns.
+#[derive(Debug, Default)]
+pub struct Booleans(BooleanBuilder);
+
+impl Booleans {
+    pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let fitting = match value {
+            Some(Value::Boolean(b)) => Some(b),
+            Some(other) => {
+                row.misfit(other, privacy);
+                None
+            }
+            None => None,
+        };
+        self.0.append_option(fitting);
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+}
+
+/// Builds bigint columns.
+#[derive(Debug, Default)]
+pub struct Integers(Int64Builder);
+
+impl Integers {
+    pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let fitting = match value {
+            Some(Value::Int32(i)) => Some(i64::from(i)),
+            Some(Value::Int64(i)) => Some(i),
+            Some(other) => {
+                row.misfit(other, privacy);
+                None
+            }
+            None => None,
+        };
+        self.0.append_option(fitting);
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+}
+
+/// Builds double columns; an integer whose digits are not the double's keeps its exact value beside.
+#[derive(Debug, Default)]
+pub struct Doubles(Float64Builder);
+
+impl Doubles {
+    pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let fitting = match value {
+            Some(Value::Double(x)) => Some(x),
+            Some(Value::Int32(i)) => Some(f64::from(i)),
+            Some(exact @ Value::Int64(i)) => {
+                if double_of(i).is_none() {
+                    row.misfit(exact, privacy);
+                }
+                Some(i as f64)
+            }
+            Some(other) => {
+                row.misfit(other, privacy);
+                None
+            }
+            None => None,
+        };
+        self.0.append_option(fitting);
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+}
+
+/// Builds decimal(38,10) columns.
+#[derive(Debug, Default)]
+pub struct Decimals(Decimal128Builder);
+
+impl Decimals {
+    pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let Some(value) = value else { return self.0.append_null() };
+        let fit = match value {
+            Value::Int32(i) => Fit::Exact(i128::from(i) * 10_i128.pow(DECIMAL_SCALE.unsigned_abs().into())),
+            Value::Int64(i) => Fit::Exact(i128::from(i) * 10_i128.pow(DECIMAL_SCALE.unsigned_abs().into())),
+            Value::Double(x) => match scaled_double(x) {
+                Some(scaled) => Fit::Exact(scaled),
+                None => fit(Decimal::from_double(x)),
+            },
+            Value::Decimal(bytes) => fit(Decimal::from_bytes(bytes)),
+            _ => Fit::Overflow,
+        };
+        if !matches!(fit, Fit::Exact(_)) {
+            row.misfit(value, privacy);
+        }
+        self.0.append_option(match fit {
+            Fit::Exact(scaled) | Fit::Rounded(scaled) => Some(scaled),
+            Fit::Overflow => None,
+        });
+    }
+
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.0.finish().with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?))
+    }
+}
+
+fn fit(number: Decimal) -> Fit {
+    match number {
+        Decimal::Finite(number) => Number::fit(&number),
+        Decimal::Infinite(_) | Decimal::NaN => Fit::Overflow,
+    }
+}

@@ -1,0 +1,131 @@
+//! Structs, and the top level of a document.
+
+use super::Builder;
+use crate::model::column::{Column, SCALARS};
+use crate::model::table::ID;
+use crate::shape::canonical::time::Clock;
+use crate::shape::misfits::{Row, Step};
+use crate::shape::privacy::{Privacy, is_void};
+use crate::shape::raw::{Document, Value};
+use arrow::array::{ArrayRef, NullBufferBuilder, StructArray};
+use arrow::datatypes::Fields;
+use arrow::error::ArrowError;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Builds struct columns: fields by original name, bare scalars in the child of their own.
+#[derive(Debug)]
+pub struct Record {
+    fields: Fields,
+    names: Vec<Vec<u8>>,
+    children: Vec<Builder>,
+    scalars: Option<usize>,
+    /// Original names with their child, in order of first appearance.
+    spellings: Vec<(Vec<u8>, usize)>,
+    places: HashMap<Vec<u8>, usize>,
+    valid: NullBufferBuilder,
+}
+
+impl Record {
+    /// A builder for these children.
+    pub fn new(columns: &[Column], clock: Clock) -> Self {
+        let spellings: Vec<(Vec<u8>, usize)> = columns
+            .iter()
+            .enumerate()
+            .flat_map(|(child, column)| column.originals.iter().map(move |name| (name.as_bytes().to_vec(), child)))
+            .collect();
+        Self {
+            fields: columns.iter().map(|column| column.arrow(clock.local)).collect(),
+            names: columns.iter().map(|column| column.name.as_bytes().to_vec()).collect(),
+            children: columns.iter().map(|column| Builder::new(&column.kind, clock)).collect(),
+            scalars: columns.iter().position(|column| column.name == SCALARS && column.originals.is_empty()),
+            places: spellings.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect(),
+            spellings,
+            valid: NullBufferBuilder::new(1024),
+        }
+    }
+
+    pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let hashed = privacy.is_some_and(|p| p.hasher().is_some());
+        match (value, self.scalars) {
+            (Some(Value::Document(document)), _) if !hashed => self.append_fields(document, privacy, row),
+            (Some(bare), Some(scalars)) => {
+                for (at, child) in self.children.iter_mut().enumerate() {
+                    child.append((at == scalars).then_some(bare), if at == scalars { privacy } else { None }, row);
+                }
+            }
+            (Some(other), None) => {
+                row.misfit(other, privacy);
+                return self.append_null(row);
+            }
+            (None, _) => return self.append_null(row),
+        }
+        self.valid.append_non_null();
+    }
+
+    fn append_null(&mut self, row: &mut Row<'_>) {
+        self.children.iter_mut().for_each(|child| child.append(None, None, row));
+        self.valid.append_null();
+    }
+
+    /// Appends one value to every child. The `_id` of the document itself is no field: it has a column of its own.
+    pub fn append_fields<'a>(&mut self, document: Document<'a>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
+        let top = row.path.is_empty();
+        let base = row.slots.len();
+        row.slots.resize(base + self.children.len(), None);
+        let mut hint = 0;
+        for element in document.elements() {
+            let below = privacy.and_then(|p| p.child(element.key));
+            let value = element.value();
+            if below.is_some_and(Privacy::excluded) || is_void(value, below) || (top && element.key == ID.as_bytes()) {
+                continue;
+            }
+            let place = match self.spellings.get(hint) {
+                Some((name, _)) if name == element.key => Some(hint),
+                _ => self.places.get(element.key).copied(),
+            };
+            let Some((at, child)) = place.and_then(|at| Some((at, self.spellings.get(at)?.1))) else {
+                // Only a field that was not observed has no column; it is kept all the same.
+                row.loser(element.key, value, false, below);
+                continue;
+            };
+            hint = at + 1;
+            let held = row.slots.get(base + child).copied().flatten();
+            let wins = held.is_none_or(|(key, _)| key == element.key || self.prefers(child, element.key, key));
+            let loser = if wins { held } else { Some((element.key, value)) };
+            if let Some((key, value)) = loser {
+                row.loser(key, value, key == element.key && wins, privacy.and_then(|p| p.child(key)));
+            }
+            if wins && let Some(slot) = row.slots.get_mut(base + child) {
+                *slot = Some((element.key, value));
+            }
+        }
+        for (at, child) in self.children.iter_mut().enumerate() {
+            match row.slots.get(base + at).copied().flatten() {
+                None => child.append(None, None, row),
+                Some((key, value)) => {
+                    row.path.push(Step::Name(key));
+                    child.append(Some(value), privacy.and_then(|p| p.child(key)), row);
+                    row.path.pop();
+                }
+            }
+        }
+        row.slots.truncate(base);
+    }
+
+    /// Of two spellings of one column, the column's own wins, else the bytewise smaller.
+    fn prefers(&self, child: usize, new: &[u8], held: &[u8]) -> bool {
+        let own = self.names.get(child).map(Vec::as_slice);
+        own == Some(new) || (own != Some(held) && new < held)
+    }
+
+    /// The children's arrays, for the top level of a table.
+    pub fn finish_children(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
+        self.children.iter_mut().map(Builder::finish).collect()
+    }
+
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let children = self.finish_children()?;
+        Ok(Arc::new(StructArray::try_new(self.fields.clone(), children, self.valid.finish())?))
+    }
+}

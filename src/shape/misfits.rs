@@ -1,0 +1,114 @@
+//! Where a row's values are while it is being written, and the exact originals of those that had to change.
+
+use super::canonical::{extended, quote};
+use super::privacy::Privacy;
+use super::raw::Value;
+use std::fmt::Write;
+
+/// One step of the way to a value.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// A field by its original name.
+    Name(&'a [u8]),
+    /// An element; a bare value in a list column is element 0 of a list of one.
+    Index(usize),
+}
+
+/// A field waiting for its column's turn.
+pub type Slot<'a> = Option<(&'a [u8], Value<'a>)>;
+
+/// The row that is being written.
+#[derive(Debug, Default)]
+pub struct Row<'a> {
+    /// The way to the current value.
+    pub path: Vec<Step<'a>>,
+    /// Fields of the open structs, innermost last; kept here so that no row allocates for them.
+    pub slots: Vec<Slot<'a>>,
+    entries: Vec<(String, String)>,
+}
+
+impl<'a> Row<'a> {
+    /// Keeps the exact original of the current value, beside or instead of what the column holds.
+    pub fn misfit(&mut self, value: Value<'a>, privacy: Option<&Privacy>) {
+        let pointer = self.pointer();
+        self.keep(pointer, value, privacy);
+    }
+
+    /// Keeps the field `key` of the current document, which lost its column to another field of the document.
+    ///
+    /// All but the last value of a duplicate key are marked `~#1`, `~#2`, ...; no pointer of a field contains `~#`.
+    pub fn loser(&mut self, key: &'a [u8], value: Value<'a>, duplicate: bool, privacy: Option<&Privacy>) {
+        self.path.push(Step::Name(key));
+        let pointer = self.pointer();
+        self.path.pop();
+        if duplicate {
+            let marked = self.mark(&pointer);
+            return self.keep(marked, value, privacy);
+        }
+        if let Some(earlier) = self.entries.iter().position(|(taken, _)| *taken == pointer) {
+            let marked = self.mark(&pointer);
+            if let Some((taken, _)) = self.entries.get_mut(earlier) {
+                *taken = marked;
+            }
+        }
+        self.keep(pointer, value, privacy);
+    }
+
+    /// The pointer for one more value of a duplicate key.
+    fn mark(&self, pointer: &str) -> String {
+        let number = 1 + self.entries.iter().filter(|(p, _)| p.rsplit_once("~#").is_some_and(|(p, _)| p == pointer)).count();
+        format!("{pointer}~#{number}")
+    }
+
+    fn keep(&mut self, pointer: String, value: Value<'a>, privacy: Option<&Privacy>) {
+        let mut text = String::new();
+        extended(value, privacy, &mut text);
+        self.entries.push((pointer, text));
+    }
+
+    /// Keeps an entry that was read from a stored row.
+    pub fn carry(&mut self, pointer: String, json: String) {
+        self.entries.push((pointer, json));
+    }
+
+    fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        for step in &self.path {
+            match step {
+                Step::Name(name) => {
+                    pointer.push('/');
+                    for c in String::from_utf8_lossy(name).chars() {
+                        match c {
+                            '~' => pointer.push_str("~0"),
+                            '/' => pointer.push_str("~1"),
+                            c => pointer.push(c),
+                        }
+                    }
+                }
+                Step::Index(index) => drop(write!(pointer, "/{index}")),
+            }
+        }
+        pointer
+    }
+
+    /// Ends the row: its `_misfits` text, keys sorted, and how many values it keeps.
+    pub fn finish(&mut self) -> Option<(String, u64)> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        self.entries.sort();
+        let mut text = String::from("{");
+        for (i, (pointer, json)) in self.entries.iter().enumerate() {
+            if i > 0 {
+                text.push(',');
+            }
+            quote(pointer, &mut text);
+            text.push(':');
+            text.push_str(json);
+        }
+        text.push('}');
+        let count = self.entries.len() as u64;
+        self.entries.clear();
+        Some((text, count))
+    }
+}

@@ -1,0 +1,165 @@
+//! The partition folder of a document.
+
+use super::canonical;
+use super::raw::{Document, Value};
+use crate::model::collection::{PartitionKey, PartitionUnit};
+use crate::model::names::hash8;
+use crate::model::time::time_of;
+use chrono::{DateTime, Datelike, TimeZone, Timelike};
+use chrono_tz::Tz;
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// Where rows go that have no value for a key; Hive's name, which readers show as NULL.
+const DEFAULT: &str = "__HIVE_DEFAULT_PARTITION__";
+/// Longest escaped value in bytes.
+const MAX_BYTES: usize = 200;
+
+/// Partition folders met so far, numbered in order of first appearance.
+#[derive(Debug)]
+pub struct Partitions {
+    keys: Vec<PartitionKey>,
+    timezone: Tz,
+    folders: Vec<String>,
+    numbers: HashMap<String, u32>,
+    scratch: String,
+}
+
+impl Partitions {
+    /// No folder met yet.
+    pub fn new(keys: Vec<PartitionKey>, timezone: Tz) -> Self {
+        Self { keys, timezone, folders: Vec::new(), numbers: HashMap::new(), scratch: String::new() }
+    }
+
+    /// The folders by number: `date=2024-05-01/id1=FAC001`, escaped; `""` when the table has no keys.
+    pub fn folders(&self) -> &[String] {
+        &self.folders
+    }
+
+    /// The number of the document's folder, and whether every key found a value.
+    pub fn place(&mut self, document: Document<'_>) -> (u32, bool) {
+        let mut folder = std::mem::take(&mut self.scratch);
+        folder.clear();
+        let mut all = true;
+        for (i, key) in self.keys.iter().enumerate() {
+            if i > 0 {
+                folder.push('/');
+            }
+            let _ = write!(folder, "{}=", key.name);
+            match find(Value::Document(document), &key.path.0, &|value| text_of(value, key.unit, self.timezone)) {
+                Some(text) => escape(&text, &mut folder),
+                None => {
+                    all = false;
+                    folder.push_str(DEFAULT);
+                }
+            }
+        }
+        let number = match self.numbers.get(&folder) {
+            Some(number) => *number,
+            None => {
+                let number = self.folders.len() as u32;
+                self.folders.push(folder.clone());
+                self.numbers.insert(folder.clone(), number);
+                number
+            }
+        };
+        self.scratch = folder;
+        (number, all)
+    }
+}
+
+/// The first text that values at `path` give, across arrays on the way; of a duplicate key the last counts.
+fn find(value: Value<'_>, path: &[String], text: &dyn Fn(Value<'_>) -> Option<String>) -> Option<String> {
+    match (value, path.split_first()) {
+        (value, None) => text(value),
+        (Value::Document(document), Some((name, rest))) => {
+            let field = document.elements().filter(|element| element.key == name.as_bytes()).last()?;
+            find(field.value(), rest, text)
+        }
+        (Value::Array(array), Some(_)) => array.elements().find_map(|element| find(element.value(), path, text)),
+        _ => None,
+    }
+}
+
+fn text_of(value: Value<'_>, unit: PartitionUnit, timezone: Tz) -> Option<String> {
+    if matches!(value, Value::Null | Value::Undefined | Value::Document(_) | Value::Array(_)) {
+        return None;
+    }
+    if unit == PartitionUnit::Value {
+        let mut text = String::new();
+        canonical::text(value, &mut text);
+        return (!text.is_empty()).then_some(text);
+    }
+    let instant = DateTime::from_timestamp_millis(milliseconds(value, timezone)?)?;
+    let at = timezone.from_utc_datetime(&instant.naive_utc());
+    if !(1..=9999).contains(&at.year()) {
+        return None;
+    }
+    let (year, month, day, hour) = (at.year(), at.month(), at.day(), at.hour());
+    Some(match unit {
+        PartitionUnit::Year => format!("{year:04}"),
+        PartitionUnit::Month => format!("{year:04}-{month:02}"),
+        PartitionUnit::Day => format!("{year:04}-{month:02}-{day:02}"),
+        PartitionUnit::Hour | PartitionUnit::Value => format!("{year:04}-{month:02}-{day:02}T{hour:02}"),
+    })
+}
+
+/// The instant a value stands for, by the rules of the modified time.
+fn milliseconds(value: Value<'_>, timezone: Tz) -> Option<i64> {
+    use bson::RawBsonRef as Raw;
+    let raw = match value {
+        Value::Date(ms) => return Some(ms),
+        Value::Int32(i) => Raw::Int32(i),
+        Value::Int64(i) => Raw::Int64(i),
+        Value::Double(x) => Raw::Double(x),
+        Value::Decimal(bytes) => Raw::Decimal128(bson::Decimal128::from_bytes(bytes)),
+        Value::String(text) => Raw::String(text),
+        Value::Symbol(text) => Raw::Symbol(text),
+        Value::ObjectId(id) => Raw::ObjectId(bson::oid::ObjectId::from_bytes(id)),
+        Value::Timestamp { seconds, increment } => Raw::Timestamp(bson::Timestamp { time: seconds, increment }),
+        _ => return None,
+    };
+    time_of(raw, timezone)
+}
+
+/// Appends `text` as part of a folder name: bytes outside `[A-Za-z0-9_.-]` as `%XX`, long texts cut and hashed.
+fn escape(text: &str, folder: &mut String) {
+    let start = folder.len();
+    let dots = text == "." || text == "..";
+    let mut whole = folder.len();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && !dots) {
+            folder.push(char::from(byte));
+        } else {
+            let _ = write!(folder, "%{byte:02X}");
+        }
+        if folder.len() - start <= MAX_BYTES - 9 {
+            whole = folder.len();
+        } else if folder.len() - start > MAX_BYTES {
+            folder.truncate(whole);
+            let _ = write!(folder, "_{}", hash8(text.as_bytes()));
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_stores_and_readers_trip_over() {
+        let escaped = |text: &str| {
+            let mut out = String::new();
+            escape(text, &mut out);
+            out
+        };
+        assert_eq!(escaped("FAC-001.a_b"), "FAC-001.a_b");
+        assert_eq!(escaped("a/b c=%"), "a%2Fb%20c%3D%25");
+        assert_eq!(escaped(".."), "%2E%2E");
+        assert_eq!(escaped("é"), "%C3%A9");
+        let long = escaped(&"é".repeat(100));
+        assert!(long.len() <= MAX_BYTES && long.ends_with(&hash8("é".repeat(100).as_bytes())));
+        assert_eq!(escaped(&"x".repeat(200)), "x".repeat(200));
+    }
+}

@@ -1,0 +1,235 @@
+//! Shapes the batches of one collection, growing the table's schema as it goes.
+
+use super::canonical::time::Clock;
+use super::columns::Columns;
+use super::decode::Record;
+use super::hashing::Hasher;
+use super::id::{self, Ids};
+use super::misfits::Row;
+use super::observe::Observer;
+use super::partition::Partitions;
+use super::privacy::{Privacy, is_void};
+use super::raw::{self, Document, Value};
+use super::{changes, guards};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::batch::{Quarantined, RawBatch, ShapedBatch};
+use crate::model::collection::CollectionSpec;
+use crate::model::modified::{modified_ms, time_at};
+use crate::model::record::SchemaChange;
+use crate::model::secret::Secret;
+use crate::model::seen::Sighting;
+use crate::model::settings::Timestamps;
+use crate::model::table::{ID, IdKind, TableSchema, TableSettings};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Turns raw batches of one collection into rows of its table.
+#[derive(Debug)]
+pub struct Shaper {
+    spec: CollectionSpec,
+    clock: Clock,
+    privacy: Option<Privacy>,
+    /// The schema as it was when the run started.
+    start: TableSchema,
+    table: TableSchema,
+    partitions: Partitions,
+    ids: Ids,
+    record: Record,
+}
+
+/// A document that will become a row.
+struct Accepted<'a> {
+    bytes: &'a Bytes,
+    document: Document<'a>,
+    id: Value<'a>,
+}
+
+impl Shaper {
+    /// A shaper for the collection of `spec` whose table has the schema `table` so far.
+    ///
+    /// Fails when the table was made with other settings, and when paths are to be hashed without a key.
+    pub fn new(
+        spec: CollectionSpec,
+        timezone: chrono_tz::Tz,
+        timestamps: Timestamps,
+        hash_key: Option<Secret>,
+        table: TableSchema,
+    ) -> Result<Self> {
+        let differing = table.settings.differences(&TableSettings::of(&spec, timezone, timestamps));
+        if !differing.is_empty() {
+            return Err(Error::new(Kind::Schema, format!("{}: {}", spec.namespace, differing.join("; ")))
+                .hint("rebuild the table with --full --forget-schema, or take the change back"));
+        }
+        let hasher = match (&hash_key, spec.hash.is_empty()) {
+            (_, true) => None,
+            (Some(key), false) => Some(Hasher::new(key)?),
+            (None, false) => {
+                return Err(Error::new(Kind::Input, format!("{}: `hash` needs privacy.hash_key", spec.namespace)));
+            }
+        };
+        let clock = Clock { timezone, local: timestamps == Timestamps::Local };
+        let mut shaper = Self {
+            privacy: Privacy::new(&spec.exclude, &spec.hash, hasher.as_ref()),
+            partitions: Partitions::new(spec.partition_by.clone(), timezone),
+            ids: Ids::new(&table),
+            record: Record::new(&table.columns, clock),
+            start: table.clone(),
+            clock,
+            spec,
+            table,
+        };
+        if shaper.table.columns.is_empty() {
+            // A rebuilt table keeps what was seen, and its columns follow from that under the new settings.
+            shaper.grow();
+        }
+        Ok(shaper)
+    }
+
+    /// The schema as it is now.
+    pub fn table(&self) -> &TableSchema {
+        &self.table
+    }
+
+    /// Partition folders by number: `date=2024-05-01/id1=FAC001`, escaped; `""` when the table has no partition keys.
+    pub fn partitions(&self) -> &[String] {
+        self.partitions.folders()
+    }
+
+    /// Columns that appeared or changed since the shaper was made.
+    pub fn changes(&self) -> Vec<SchemaChange> {
+        changes::record(&self.start, &self.table)
+    }
+
+    /// Grows the schema by what the batch holds, then makes rows of it at the schema as it then is.
+    pub fn shape(&mut self, raw: &RawBatch) -> Result<ShapedBatch> {
+        let mut quarantined = Vec::new();
+        let mut accepted = Vec::with_capacity(raw.documents.len());
+        for bytes in &raw.documents {
+            match accept(bytes) {
+                Ok(document) => accepted.push(document),
+                Err(reason) => quarantined.push(Quarantined { document: bytes.clone(), reason }),
+            }
+        }
+        self.observe(&accepted);
+        self.decode(&accepted, quarantined)
+    }
+
+    fn observe(&mut self, accepted: &[Accepted<'_>]) {
+        let mut grown = false;
+        let mut new_ids = false;
+        for Accepted { document, id, .. } in accepted {
+            let example = || id::discreet(*id);
+            new_ids |= self.observe_id(*id);
+            grown |= Observer::document(&mut self.table.seen, *document, self.privacy.as_ref(), self.clock, &example);
+        }
+        if grown {
+            self.grow();
+        }
+        if new_ids {
+            self.table.version = self.table.version.max(self.table.ids.iter().map(|id| id.since).max().unwrap_or(0));
+            self.ids = Ids::new(&self.table);
+        }
+    }
+
+    /// Notes the kind of an id; whether it is new. Files written before this version hold no such id.
+    fn observe_id(&mut self, id: Value<'_>) -> bool {
+        let Some(kind) = id.kind() else { return false };
+        if let Some(known) = self.table.ids.iter_mut().find(|known| known.sighting.kind == kind) {
+            known.sighting.count += 1;
+            return false;
+        }
+        let sighting = Sighting { kind, count: 1, example: id::discreet(id) };
+        self.table.ids.push(IdKind { sighting, since: self.table.version + 1 });
+        true
+    }
+
+    /// Lets the columns follow what was seen.
+    fn grow(&mut self) {
+        let columns = guards::columns(&mut self.table);
+        let Columns { list, misfits } = columns;
+        let version = self.table.version + 1;
+        let history = changes::history(&self.table.columns, &list, version);
+        let misfits = misfits || self.table.misfits;
+        if !history.is_empty() || misfits != self.table.misfits {
+            self.table.version = version;
+        }
+        self.table.history.extend(history);
+        self.table.misfits = misfits;
+        self.table.columns = list;
+        self.record = Record::new(&self.table.columns, self.clock);
+    }
+
+    fn decode(&mut self, accepted: &[Accepted<'_>], quarantined: Vec<Quarantined>) -> Result<ShapedBatch> {
+        let rows = accepted.len();
+        let mut shaped = ShapedBatch {
+            rows: RecordBatch::new_empty(self.table.arrow()),
+            version: self.table.version,
+            partition: Vec::with_capacity(rows),
+            id_hash: Vec::with_capacity(rows),
+            modified_ms: Vec::with_capacity(rows),
+            quarantined,
+            misfits: 0,
+            blind: 0,
+            untimed: 0,
+            unplaced: 0,
+        };
+        let mut kept: Vec<Option<String>> = Vec::with_capacity(rows);
+        let mut row = Row::default();
+        let mut scratch = String::new();
+        for Accepted { bytes, document, id } in accepted {
+            self.ids.append(*id, &mut scratch);
+            shaped.id_hash.push(id::hash(&scratch));
+            self.record.append_fields(*document, self.privacy.as_ref(), &mut row);
+            let (text, count) = row.finish().map_or((None, 0), |(text, count)| (Some(text), count));
+            kept.push(text);
+            shaped.misfits += count;
+            let (partition, placed) = self.partitions.place(*document);
+            shaped.partition.push(partition);
+            shaped.unplaced += u64::from(!placed);
+            let modified = self.modified(bytes, &mut shaped.untimed);
+            shaped.blind += u64::from(self.table.has_modified() && modified.is_none());
+            shaped.modified_ms.push(modified);
+        }
+        if shaped.misfits > 0 && !self.table.misfits {
+            self.table.misfits = true;
+            self.table.version += 1;
+        }
+        shaped.version = self.table.version;
+        let mut columns: Vec<ArrayRef> = vec![self.ids.finish()];
+        if self.table.has_modified() {
+            columns.push(Arc::new(Int64Array::from(shaped.modified_ms.clone())));
+        }
+        let doing = || format!("shape {}", self.spec.namespace);
+        columns.extend(self.record.finish_children().or_error(Kind::Schema, doing())?);
+        if self.table.misfits {
+            columns.push(Arc::new(StringArray::from(kept)));
+        }
+        shaped.rows = RecordBatch::try_new(self.table.arrow(), columns).or_error(Kind::Schema, doing())?;
+        Ok(shaped)
+    }
+
+    /// The modified time; counts into `untimed` when the path itself has none.
+    fn modified(&self, bytes: &Bytes, untimed: &mut u64) -> Option<i64> {
+        let path = self.spec.timestamp_column.as_ref()?;
+        let document = bson::RawDocument::from_bytes(bytes).ok()?;
+        time_at(document, path, self.clock.timezone).or_else(|| {
+            *untimed += 1;
+            modified_ms(document, path, self.clock.timezone)
+        })
+    }
+}
+
+/// Checks a document and finds its `_id`; the reason when it cannot become a row.
+fn accept(bytes: &Bytes) -> Result<Accepted<'_>, String> {
+    let document = raw::check(bytes).map_err(|damage| damage.to_string())?;
+    let mut ids = document.elements().filter(|element| element.key == ID.as_bytes());
+    let id = ids.next().ok_or("the document has no _id")?.value();
+    if ids.next().is_some() {
+        return Err("the document has more than one _id".to_owned());
+    }
+    if is_void(id, None) {
+        return Err("the _id is null or empty".to_owned());
+    }
+    Ok(Accepted { bytes, document, id })
+}

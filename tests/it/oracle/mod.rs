@@ -1,0 +1,59 @@
+//! The oracle: random histories of two collections on a real mongod, folded by random runs, compared after every run
+//! with a plain model of the documents, row by row, value by value (P1, P5, P6).
+//!
+//! `LAKEFOLD_ORACLE_SEQUENCES=N` runs more histories, `LAKEFOLD_ORACLE_SEED=N` one. Modified times are drawn around the
+//! clock of the day, so a seed repeats the decisions and the kinds, not the milliseconds.
+
+mod documents;
+mod expected;
+mod model;
+mod sequence;
+
+use crate::support::mongod::Mongod;
+use futures::{StreamExt, stream};
+use std::sync::{Arc, Mutex};
+
+/// Histories in an ordinary test run.
+const SEQUENCES: u64 = 200;
+
+/// Histories at once.
+const AT_ONCE: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_history_leaves_the_rows_that_a_plain_model_says() {
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    };
+    let seeds = match number("LAKEFOLD_ORACLE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("LAKEFOLD_ORACLE_SEQUENCES").unwrap_or(SEQUENCES),
+    };
+    let client = Mongod::shared().client().await;
+    let failures: Vec<String> = stream::iter(seeds.clone())
+        .map(|seed| {
+            let (client, log) = (client.clone(), Arc::new(Mutex::new(Vec::new())));
+            let history = tokio::spawn(sequence::run(seed, client, log.clone()));
+            async move {
+                let panic = history.await.err()?.into_panic();
+                let why = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("panicked");
+                let log = log.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).join("\n  ");
+                Some(format!("LAKEFOLD_ORACLE_SEED={seed}\n  {log}\n{why}"))
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(|failure| async { failure })
+        .collect()
+        .await;
+    assert!(
+        failures.is_empty(),
+        "{} of {} histories went wrong; the first:\n{}",
+        failures.len(),
+        seeds.end - seeds.start,
+        failures[0]
+    );
+}

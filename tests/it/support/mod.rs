@@ -1,0 +1,14 @@
+//! What the integration tests stand on: a real mongod, a real S3 server, the real binary, a plain reader of the lake.
+
+pub mod lake_rows;
+pub mod lakefold;
+pub mod mongod;
+pub mod s3;
+
+use std::net::{Ipv4Addr, TcpListener};
+
+/// A port of the loopback interface that nobody listens on at the moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a port of 127.0.0.1");
+    listener.local_addr().expect("address of a bound socket").port()
+}
