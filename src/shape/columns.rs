@@ -88,7 +88,8 @@ impl Columns {
         let value = seen.values.as_deref().and_then(|values| Self::default().column(values, depth + 1, None));
         match value {
             Some(value) if scalars.is_empty() && value.is_scalar() => {
-                self.misfits |= seen.values.as_deref().is_some_and(|values| needs_misfits(values.kinds(), values.traits));
+                self.misfits |=
+                    seen.values.as_deref().is_some_and(|values| needs_misfits(values.kinds(), values.traits));
                 ColumnType::Map(Box::new(value))
             }
             _ => ColumnType::Json,

@@ -56,8 +56,10 @@ fn every_rule_of_types_gives_its_column() {
 fn what_a_column_cannot_hold_is_kept_exactly() {
     let (table, shaped) = shape(
         &Setup::new(),
-        &[doc! { "_id": 1, "amounts": [decimal("1.123456789012345"), f64::NAN, 0.1], "big": [9_007_199_254_740_993_i64, 0.5],
-        "at": DateTime::from_millis(i64::MAX), "op": Timestamp { time: 7, increment: 3 } }],
+        &[
+            doc! { "_id": 1, "amounts": [decimal("1.123456789012345"), f64::NAN, 0.1], "big": [9_007_199_254_740_993_i64, 0.5],
+            "at": DateTime::from_millis(i64::MAX), "op": Timestamp { time: 7, increment: 3 } },
+        ],
     );
     assert!(table.misfits);
     assert_eq!(shaped.misfits, 5);
@@ -93,7 +95,9 @@ fn excluded_and_hashed_paths_leave_nothing_behind() {
     let setup = Setup::new().excluding("items.secret").hashing("patient.phone").hashing("items.codes");
     let (table, shaped) = shape(
         &setup,
-        &[doc! { "_id": 1, "patient": { "phone": 5, "PHONE": "other" }, "items": [{ "secret": 1 }, { "codes": ["x", "x", { "y": 1 }] }] }],
+        &[
+            doc! { "_id": 1, "patient": { "phone": 5, "PHONE": "other" }, "items": [{ "secret": 1 }, { "codes": ["x", "x", { "y": 1 }] }] },
+        ],
     );
     assert_eq!(types(&table), ["patient struct<phone:string>", "items array<struct<codes:array<string>>>"]);
     let text = format!("{:?} {:?}", shaped.rows, table.seen);
@@ -107,7 +111,8 @@ fn excluded_and_hashed_paths_leave_nothing_behind() {
 
 #[test]
 fn rows_find_their_partition() {
-    let key = |name: &str, unit, path: &str| PartitionKey { name: name.into(), unit, path: FieldPath::parse(path).unwrap() };
+    let key =
+        |name: &str, unit, path: &str| PartitionKey { name: name.into(), unit, path: FieldPath::parse(path).unwrap() };
     let keys = vec![key("date", PartitionUnit::Day, "at"), key("id1", PartitionUnit::Value, "facility.id")];
     let setup = Setup { timezone: chrono_tz::Asia::Kolkata, ..Setup::new() };
     let setup = setup.partitioned("date=day(at)/id1=facility.id", keys);
@@ -131,7 +136,8 @@ fn modified_time_stands_in_every_row_and_blind_ones_are_counted() {
     let mut setup = Setup::new();
     setup.spec.timestamp_column = FieldPath::parse("updated");
     let id = bson::oid::ObjectId::parse_str("65f000000000000000000000").unwrap();
-    let (_, shaped) = shape(&setup, &[doc! { "_id": 1, "updated": DateTime::from_millis(5) }, doc! { "_id": id }, doc! { "_id": 2 }]);
+    let (_, shaped) =
+        shape(&setup, &[doc! { "_id": 1, "updated": DateTime::from_millis(5) }, doc! { "_id": id }, doc! { "_id": 2 }]);
     assert_eq!(shaped.modified_ms, [Some(5), Some(0x65f0_0000 * 1000), None]);
     assert_eq!(shaped.blind, 1);
     assert_eq!(cell(&shaped.rows, "_modified_ms", 0).as_deref(), Some("5"));
@@ -139,7 +145,8 @@ fn modified_time_stands_in_every_row_and_blind_ones_are_counted() {
 
 #[test]
 fn documents_without_a_usable_id_are_quarantined() {
-    let (_, shaped) = shape(&Setup::new(), &[doc! { "a": 1 }, doc! { "_id": null }, doc! { "_id": {} }, doc! { "_id": 1 }]);
+    let (_, shaped) =
+        shape(&Setup::new(), &[doc! { "a": 1 }, doc! { "_id": null }, doc! { "_id": {} }, doc! { "_id": 1 }]);
     assert_eq!((shaped.rows.num_rows(), shaped.quarantined.len()), (1, 3));
 }
 
@@ -169,7 +176,8 @@ fn a_schema_keeps_growing_over_batches_and_is_stable_once_grown() {
 fn other_settings_are_refused() {
     let table = Setup::new().table();
     let other = Setup::local(chrono_tz::Asia::Kolkata);
-    let error = crate::shape::Shaper::new(other.spec.clone(), other.timezone, other.timestamps, None, table).unwrap_err();
+    let error =
+        crate::shape::Shaper::new(other.spec.clone(), other.timezone, other.timestamps, None, table).unwrap_err();
     assert!(error.to_string().contains("timezone") && error.to_string().contains("timestamps"), "{error}");
 }
 

@@ -31,16 +31,31 @@ fn one_kind_keeps_its_own_column() {
     assert_eq!(of(&[Bson::Boolean(true)]), (DataType::Boolean, "true".into()));
     assert_eq!(of(&["007".into(), "{".into()]), (DataType::Utf8, "007 {".into()));
     assert_eq!(of(&[Bson::Int32(1), Bson::Double(1e20)]), (DataType::Utf8, "1 100000000000000000000".into()));
-    assert_eq!(of(&[decimal("0.1"), decimal("0.5"), decimal("1E2")]), (DataType::Utf8, r#"{"$numberDecimal":"0.1"} 0.5 100"#.into()));
+    assert_eq!(
+        of(&[decimal("0.1"), decimal("0.5"), decimal("1E2")]),
+        (DataType::Utf8, r#"{"$numberDecimal":"0.1"} 0.5 100"#.into())
+    );
 }
 
 #[test]
 fn mixed_kinds_quote_the_strings_that_read_as_another() {
     let oid = ObjectId::parse_str("65f000000000000000000000").unwrap();
     let ids: Vec<Bson> = vec![
-        oid.into(), oid.to_hex().into(), Bson::Int32(7), "7".into(), "P-7".into(), Bson::Boolean(true), "true".into(),
-        DateTime::from_millis(0).into(), "1970-01-01T00:00:00.000Z".into(), doc! { "a": 1 }.into(), "{\"a\":1}".into(),
-        Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: vec![1] }), "AQ==".into(), Bson::MinKey, "MinKey".into(),
+        oid.into(),
+        oid.to_hex().into(),
+        Bson::Int32(7),
+        "7".into(),
+        "P-7".into(),
+        Bson::Boolean(true),
+        "true".into(),
+        DateTime::from_millis(0).into(),
+        "1970-01-01T00:00:00.000Z".into(),
+        doc! { "a": 1 }.into(),
+        "{\"a\":1}".into(),
+        Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: vec![1] }),
+        "AQ==".into(),
+        Bson::MinKey,
+        "MinKey".into(),
     ];
     let setup = Setup::new();
     let mut shaper = setup.shaper(setup.table());
@@ -49,9 +64,21 @@ fn mixed_kinds_quote_the_strings_that_read_as_another() {
     assert_eq!(
         texts,
         [
-            "65f000000000000000000000", "\"65f000000000000000000000\"", "7", "\"7\"", "P-7", "true", "\"true\"",
-            "1970-01-01T00:00:00.000Z", "\"1970-01-01T00:00:00.000Z\"", r#"{"a":{"$numberInt":"1"}}"#, r#""{\"a\":1}""#,
-            r#"{"$binary":{"base64":"AQ==","subType":"00"}}"#, "AQ==", r#"{"$minKey":1}"#, "MinKey",
+            "65f000000000000000000000",
+            "\"65f000000000000000000000\"",
+            "7",
+            "\"7\"",
+            "P-7",
+            "true",
+            "\"true\"",
+            "1970-01-01T00:00:00.000Z",
+            "\"1970-01-01T00:00:00.000Z\"",
+            r#"{"a":{"$numberInt":"1"}}"#,
+            r#""{\"a\":1}""#,
+            r#"{"$binary":{"base64":"AQ==","subType":"00"}}"#,
+            "AQ==",
+            r#"{"$minKey":1}"#,
+            "MinKey",
         ]
     );
     assert_eq!(shaped.id_hash.iter().collect::<HashSet<_>>().len(), ids.len());
@@ -111,13 +138,20 @@ fn numbers_are_equal_by_value_only() {
     let setup = Setup::new();
     let hash = |id: Bson| setup.shaper(setup.table()).shape(&batch(&documents(&[id]))).unwrap().id_hash[0];
     for (a, b) in [
-        (Bson::Int32(1), decimal("1.00")), (Bson::Double(0.5), decimal("0.50")), (Bson::Double(-0.0), Bson::Int32(0)),
-        (Bson::Int64(1 << 60), Bson::Double((1_u64 << 60) as f64)), (Bson::Double(1e22), decimal("1E22")),
-        (doc! { "n": 1 }.into(), doc! { "n": 1.0 }.into()), (Bson::Double(f64::NAN), decimal("NaN")),
+        (Bson::Int32(1), decimal("1.00")),
+        (Bson::Double(0.5), decimal("0.50")),
+        (Bson::Double(-0.0), Bson::Int32(0)),
+        (Bson::Int64(1 << 60), Bson::Double((1_u64 << 60) as f64)),
+        (Bson::Double(1e22), decimal("1E22")),
+        (doc! { "n": 1 }.into(), doc! { "n": 1.0 }.into()),
+        (Bson::Double(2_f64.powi(-30)), decimal("9.31322574615478515625E-10")),
+        (Bson::Double(f64::NAN), decimal("NaN")),
     ] {
         assert_eq!(hash(a.clone()), hash(b.clone()), "{a} {b}");
     }
-    for (a, b) in [(Bson::Double(0.1), decimal("0.1")), (Bson::Double(1e23), decimal("1E23")), (Bson::Int32(1), "1".into())] {
+    for (a, b) in
+        [(Bson::Double(0.1), decimal("0.1")), (Bson::Double(1e23), decimal("1E23")), (Bson::Int32(1), "1".into())]
+    {
         assert_ne!(hash(a.clone()), hash(b.clone()), "{a} {b}");
     }
 }
