@@ -85,6 +85,22 @@ fn mixed_kinds_quote_the_strings_that_read_as_another() {
 }
 
 #[test]
+fn a_retyped_id_is_a_change_with_an_example() {
+    let setup = Setup::new();
+    let mut first = setup.shaper(setup.table());
+    first.shape(&batch(&documents(&[Bson::Int32(1)]))).unwrap();
+    let mut second = setup.shaper(first.table().clone());
+    second.shape(&batch(&documents(&["P-1".into(), Bson::Int32(2)]))).unwrap();
+    let changes = second.changes();
+    assert_eq!(
+        (changes[0].column.as_str(), changes[0].from.as_deref(), changes[0].to.as_str()),
+        ("_id", Some("bigint"), "string")
+    );
+    assert_eq!(changes[0].count, 1);
+    assert_ne!(changes[0].example_ids, ["P-1"]);
+}
+
+#[test]
 fn a_schema_without_rows_takes_any_id() {
     let setup = Setup::new();
     let mut shaper = setup.shaper(setup.table());
