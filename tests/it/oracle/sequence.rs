@@ -15,7 +15,7 @@ use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
     LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
 };
-use lakefold::run::{Interrupt, RunOptions};
+use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, Document, doc};
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
@@ -178,7 +178,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
-            interrupt: Interrupt::new(tokio::sync::watch::channel(None).1, None),
+            interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
         assert_eq!(record.exit_code, 0, "{record:#?}");
