@@ -60,7 +60,11 @@ struct Found {
 
 impl Folding<'_> {
     /// Reads, merges and lands; fills the record.
-    pub async fn run(&self, record: &mut CollectionRecord, batches: BoxStream<'static, Result<RawBatch>>) -> Result<()> {
+    pub async fn run(
+        &self,
+        record: &mut CollectionRecord,
+        batches: BoxStream<'static, Result<RawBatch>>,
+    ) -> Result<()> {
         let job = self.job;
         let ns = &job.spec.namespace;
         let full = self.decision.scope == Scope::Full;
@@ -96,8 +100,11 @@ impl Folding<'_> {
         let folders = window.shaper.partitions().to_vec();
         let mut places = self.places(&found, &mut window, &folders, listed, &shapes, scratch.path()).await?;
         if self.view && places.resolution.repeated > 0 {
-            return Err(Error::new(Kind::Source, format!("the view gives {} documents twice", places.resolution.repeated))
-                .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
+            return Err(Error::new(
+                Kind::Source,
+                format!("the view gives {} documents twice", places.resolution.repeated),
+            )
+            .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
         }
         if full && !found.rebuild && !job.options.allow_shrink {
             shrink::check(places.head.rows(), places.resolution.known, job)?;
@@ -146,9 +153,8 @@ impl Folding<'_> {
         let done = land_all(&workshop, tasks, &places.resolution.targets, &window.staged, &step).await?;
 
         let mut head = std::mem::take(&mut places.head);
-        let gone = self
-            .remove_unread(&workshop, &places.files, &written, full, &head, &places.resolution.moved_out)
-            .await?;
+        let gone =
+            self.remove_unread(&workshop, &places.files, &written, full, &head, &places.resolution.moved_out).await?;
         record.rows.deleted += gone.1;
         record.files.deleted += gone.0.len() as u64;
         for partition in gone.0 {
@@ -225,14 +231,17 @@ impl Folding<'_> {
             )
             .hint(format!("correct the paths in line {} of the manifest", job.spec.line)));
         }
-        if let Some(path) = &job.spec.timestamp_column {
-            if first && shaped > 0 && totals.untimed == shaped {
-                return Err(Error::new(Kind::Schema, format!("no document has a time at timestamp_column `{path}`"))
-                    .hint(format!(
-                        "correct the path in line {} of the manifest, or leave it empty to read everything every time",
-                        job.spec.line
-                    )));
-            }
+        if let Some(path) = &job.spec.timestamp_column
+            && first
+            && shaped > 0
+            && totals.untimed == shaped
+        {
+            return Err(Error::new(Kind::Schema, format!("no document has a time at timestamp_column `{path}`")).hint(
+                format!(
+                    "correct the path in line {} of the manifest, or leave it empty to read everything every time",
+                    job.spec.line
+                ),
+            ));
         }
         if totals.blind > 0 {
             record.warnings.push(format!(
@@ -257,7 +266,10 @@ impl Folding<'_> {
         if strange && !(full && self.job.options.full) {
             return Err(Error::new(
                 Kind::Lake,
-                format!("the table's folder {} holds data but its schema state is gone", self.job.spec.namespace.folder()),
+                format!(
+                    "the table's folder {} holds data but its schema state is gone",
+                    self.job.spec.namespace.folder()
+                ),
             )
             .hint("rebuild it with --full, or move the files away"));
         }
@@ -292,7 +304,7 @@ impl Folding<'_> {
                 && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
         };
         let all_listed = full || self.unfinished.run_id.is_some();
-        let usable = stored_head.filter(|head| agrees(head, &files, all_listed) && !(head.outgrown() && !full));
+        let usable = stored_head.filter(|head| agrees(head, &files, all_listed) && (full || !head.outgrown()));
         let mut anew = usable.is_none() || full;
         let (mut head, mut stale) = match usable {
             Some(head) => (head, BTreeMap::new()),
@@ -331,8 +343,7 @@ impl Folding<'_> {
         let files: Vec<Object> = index::list_files(job.lake, ns).await?.into_values().collect();
         let prefix = layout::index_prefix(ns);
         let folder = scratch.join("rebuilt");
-        std::fs::create_dir_all(&folder)
-            .map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
+        std::fs::create_dir_all(&folder).map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
         let generation = format!("{}-r", job.run_id);
         let favoured = self.unfinished.run_id.as_deref();
         let (head, resolution) =
