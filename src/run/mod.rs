@@ -7,14 +7,17 @@ mod index;
 mod interrupt;
 mod land;
 pub mod options;
+mod output;
 mod partitions;
 mod pool;
+pub mod query;
 mod quarantine;
 mod read;
 mod recover;
 mod scope;
 mod shapes;
 mod shrink;
+pub mod status;
 
 pub use interrupt::Interrupt;
 pub use pool::run;
