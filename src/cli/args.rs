@@ -21,6 +21,7 @@ pub struct Cli {
 
 /// Flags that stand before or after the command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "For every command")]
 pub struct Global {
     /// The environment: NAME means env/NAME.toml; what holds a `/` or ends in `.toml` is a path
     #[arg(long, global = true, env = "LAKEFOLD_ENV", hide_env_values = true, value_name = "NAME|PATH")]
@@ -152,10 +153,10 @@ pub struct SynthArgs {
     /// Where to: a folder, or the URI of a MongoDB
     #[arg(long, value_name = "PATH|URI")]
     pub out: String,
-    /// Which hospital; the same seed and scale give the same documents [default: 42]
+    /// Which hospital; the same seed and scale give the same documents
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How big a hospital; 1 is about twenty thousand documents [default: 1]
+    /// How big a hospital; 1 is about twenty thousand documents, and the default
     #[arg(long, value_parser = scale)]
     pub scale: Option<f64>,
     /// Add so many days to what is there, instead of beginning anew
@@ -180,4 +181,70 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 fn scale(text: &str) -> Result<f64, String> {
     let scale: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
     if scale.is_finite() && scale > 0.0 { Ok(scale) } else { Err("must be more than 0".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    fn refused(line: &str) -> ErrorKind {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.exit_code(), i32::from(exit::INPUT), "{line}");
+        error.kind()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_environment_stands_before_or_after_the_command() {
+        for line in ["lakefold --env demo run", "lakefold run --env demo"] {
+            assert_eq!(parse(line).unwrap().global.env.as_deref(), Some("demo"));
+        }
+    }
+
+    #[test]
+    fn flags_of_a_run_arrive() {
+        let line = "lakefold run --collection h.a --collection h.b.c --full --forget-schema --memory 256MiB --json";
+        let Command::Run(run) = parse(line).unwrap().command else { panic!("not a run") };
+        let names: Vec<String> = run.collection.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["h.a", "h.b.c"]);
+        assert_eq!(run.collection[1].collection, "b.c");
+        assert_eq!(run.memory, Some(256 << 20));
+        assert!(run.full && run.forget_schema && run.json && !run.dry_run);
+    }
+
+    #[test]
+    fn flags_that_make_no_sense_are_refused() {
+        assert_eq!(refused("lakefold"), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+        assert_eq!(refused("lakefold fold"), ErrorKind::InvalidSubcommand);
+        assert_eq!(refused("lakefold run --forget-schema"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("lakefold run --allow-shrink"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("lakefold run --full --since 3d"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold run --memory 64MiB"), ErrorKind::ValueValidation);
+        assert_eq!(refused("lakefold run --collection bills"), ErrorKind::ValueValidation);
+        assert_eq!(refused("lakefold run --quiet -v"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold query"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("lakefold query -e x y.sql"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold query -e x --format parquet"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("lakefold query -e x --param a"), ErrorKind::ValueValidation);
+        assert_eq!(refused("lakefold synth --out x --scale 0"), ErrorKind::ValueValidation);
+        assert_eq!(refused("lakefold synth --out x --advance 0"), ErrorKind::ValueValidation);
+        assert_eq!(refused("lakefold synth"), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
+    fn help_tells_the_exit_codes() {
+        let help = parse("lakefold --help").unwrap_err();
+        assert_eq!(help.exit_code(), i32::from(exit::OK));
+        assert!(help.to_string().contains(exit::HELP.lines().next_back().unwrap()), "{help}");
+    }
 }

@@ -38,13 +38,9 @@ pub fn of_error(kind: Kind, signal: Option<Signal>) -> u8 {
         Kind::Input => INPUT,
         Kind::Unavailable => UNAVAILABLE,
         Kind::Interrupted => signal.map_or(FAILED, of_signal),
-        Kind::Source
-        | Kind::Schema
-        | Kind::Lake
-        | Kind::Conflict
-        | Kind::Busy
-        | Kind::Notify
-        | Kind::Invariant => FAILED,
+        Kind::Source | Kind::Schema | Kind::Lake | Kind::Conflict | Kind::Busy | Kind::Notify | Kind::Invariant => {
+            FAILED
+        }
     }
 }
 

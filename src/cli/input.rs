@@ -8,9 +8,9 @@ use crate::model::collection::{CollectionSpec, Namespace};
 use crate::model::problem::{Problem, listed, nearest};
 use crate::model::settings::Settings;
 use crate::model::signal::Signal;
+use crate::run::clock;
 use crate::run::options::RunOptions;
 use crate::run::query::{QueryRequest, ResultFormat};
-use chrono::Utc;
 use std::path::Path;
 use tokio::sync::watch;
 
@@ -68,7 +68,7 @@ pub fn run_options(
     let since = match &args.since {
         None => None,
         Some(text) => {
-            let since = settings::since(text, settings.timezone, Utc::now());
+            let since = settings::since(text, settings.timezone, clock::now());
             Some(since.map_err(|message| Error::new(Kind::Input, message).context("--since"))?)
         }
     };
@@ -89,7 +89,9 @@ pub fn query(args: &QueryArgs) -> Result<QueryRequest> {
     let sql = match (&args.execute, &args.file) {
         (Some(sql), _) => sql.clone(),
         (None, Some(path)) => files::read_text(path).map_err(|problem| Error::new(Kind::Input, problem))?,
-        (None, None) => return Err(Error::new(Kind::Input, "no query is given").hint("write it after `-e`")),
+        (None, None) => {
+            return Err(Error::new(Kind::Input, "no query is given").hint("write it after `-e`"));
+        }
     };
     let format = match args.format {
         _ if args.json => ResultFormat::Json,
@@ -104,10 +106,8 @@ pub fn query(args: &QueryArgs) -> Result<QueryRequest> {
 fn unknown_collection(wanted: &Namespace, settings: &Settings, specs: &[CollectionSpec]) -> Error {
     let names: Vec<String> = specs.iter().map(|spec| spec.namespace.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let message = format!(
-        "--collection `{wanted}` is not in {} for environment `{}`",
-        settings.manifest, settings.environment
-    );
+    let message =
+        format!("--collection `{wanted}` is not in {} for environment `{}`", settings.manifest, settings.environment);
     Error::new(Kind::Input, message).hint(match nearest(&wanted.to_string(), names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it has {}", listed(&names)),

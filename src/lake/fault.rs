@@ -6,6 +6,7 @@
 use crate::error::{Error, Kind};
 use crate::model::redact::quoted;
 use object_store::Error as StoreError;
+use object_store::client::{HttpError, HttpErrorKind};
 use std::fmt::Display;
 
 /// Classes of refusals that are treated differently.
@@ -64,7 +65,12 @@ pub(super) fn error(error: &StoreError, what: impl Display) -> Error {
     if let Some((meaning, hint)) = unusable(error, &text) {
         return Error::new(Kind::Unavailable, meaning).context(what).hint(hint);
     }
-    Error::new(Kind::Lake, summary(&text)).context(what)
+    let message = match transport(error) {
+        None => summary(&text),
+        Some(HttpErrorKind::Timeout) => "the store did not answer in time".to_owned(),
+        Some(_) => "the connection to the store broke".to_owned(),
+    };
+    Error::new(Kind::Lake, message).context(what)
 }
 
 /// What is wrong with the lake as a whole, when that is what the error says.
@@ -73,31 +79,31 @@ fn unusable(error: &StoreError, text: &str) -> Option<(&'static str, &'static st
     if let Some((_, meaning, hint)) = UNUSABLE.iter().find(|(known, ..)| Some(*known) == code) {
         return Some((meaning, hint));
     }
-    if let Some(source) = io_kind(error) {
-        return match source {
-            std::io::ErrorKind::PermissionDenied => {
-                Some(("no permission", "let this user read and write the lake's folder"))
-            }
-            _ => None,
-        };
+    if cause::<std::io::Error>(error).is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied) {
+        return Some(("no permission", "let this user read and write the lake's folder"));
     }
     match error {
         StoreError::PermissionDenied { .. } => Some((UNUSABLE[1].1, UNUSABLE[1].2)),
         StoreError::Unauthenticated { .. } => Some(("the credentials are refused", UNUSABLE[3].2)),
         _ if text.contains("redirect without LOCATION") => Some((UNUSABLE[8].1, UNUSABLE[8].2)),
-        _ if text.contains("error sending request") && status(text).is_none() && text.contains("onnect") => {
+        _ if transport(error) == Some(HttpErrorKind::Connect) => {
             Some(("the store cannot be reached", "check [lake] url and endpoint, network and proxy"))
         }
         _ => None,
     }
 }
 
-/// The kind of the I/O error at the bottom of a local store's error.
-fn io_kind(error: &StoreError) -> Option<std::io::ErrorKind> {
+/// Where the HTTP exchange broke, when it did.
+fn transport(error: &StoreError) -> Option<HttpErrorKind> {
+    cause::<HttpError>(error).map(HttpError::kind)
+}
+
+/// The first error of a kind among the sources.
+fn cause<E: std::error::Error + 'static>(error: &StoreError) -> Option<&E> {
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
         }
         source = inner.source();
     }

@@ -24,7 +24,7 @@ pub mod watermark;
 mod wire;
 
 pub use counting::RequestCounts;
-pub use footer::Footer;
+pub use footer::{Footer, RUN_KEY, SCHEMA_KEY};
 pub use lease::{Holder, Lease};
 pub use version::{Expect, Object, Version};
 
@@ -99,7 +99,8 @@ impl Lake {
     /// What is at `key`, without its bytes; `None`: nothing.
     pub async fn head(&self, key: &str) -> Result<Option<Object>> {
         match self.inner.store.head(&self.path(key)?).await {
-            Ok(meta) => object(meta).map(Some),
+            // The prefixed store answers with the whole path in the bucket.
+            Ok(meta) => object(meta).map(|found| Some(Object { key: key.to_owned(), ..found })),
             Err(e) if fault::classify(&e) == Fault::Missing => Ok(None),
             Err(e) => Err(fault::error(&e, format!("look at {key}"))),
         }

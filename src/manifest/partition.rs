@@ -20,7 +20,9 @@ pub(super) fn parse(text: &str, line: u64, problems: &mut Problems) -> Vec<Parti
         return keys;
     }
     for part in text.split('/').map(str::trim) {
-        let Some(key) = parse_key(part, line, problems) else { continue };
+        let Some(key) = parse_key(part, line, problems) else {
+            continue;
+        };
         if keys.iter().any(|other| other.name == key.name) {
             problems
                 .add(line, COLUMN, format_args!("two keys are named `{}`", key.name))

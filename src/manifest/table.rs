@@ -110,10 +110,8 @@ fn read_header(record: &StringRecord, line: u64, problems: &mut Problems) -> Vec
 fn first_line(text: &str, from: u64) -> u64 {
     let from = usize::try_from(from).unwrap_or(text.len()).min(text.len());
     let (before, after) = text.as_bytes().split_at(from);
-    let skipped = after
-        .split(|byte| *byte == b'\n')
-        .take_while(|line| matches!(line, [] | [b'\r'] | [b'#', ..]))
-        .count();
+    let skipped =
+        after.split(|byte| *byte == b'\n').take_while(|line| matches!(line, [] | [b'\r'] | [b'#', ..])).count();
     let newlines = before.iter().filter(|byte| **byte == b'\n').count() + skipped;
     newlines as u64 + 1
 }

@@ -55,7 +55,9 @@ impl<'r> Reader<'r> {
     /// A section of the document; unknown keys in it become problems.
     pub fn section<'d>(&mut self, root: &Section<'d>, name: &'static str, known: &[&str]) -> Section<'d> {
         let missing = Section { name, table: None, line: None };
-        let Some((key, value)) = root.table.and_then(|table| table.get_key_value(name)) else { return missing };
+        let Some((key, value)) = root.table.and_then(|table| table.get_key_value(name)) else {
+            return missing;
+        };
         let line = self.line_of(key);
         let DeValue::Table(table) = value.get_ref() else {
             self.problems
@@ -100,7 +102,9 @@ impl<'r> Reader<'r> {
 
     /// A list of strings.
     pub fn strings(&mut self, section: &Section<'_>, key: &str) -> Vec<Text> {
-        let Some(value) = section.get(key) else { return Vec::new() };
+        let Some(value) = section.get(key) else {
+            return Vec::new();
+        };
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong_type(value, &section.dotted(key), "a list such as `[\"data@example.org\"]`");
             return Vec::new();

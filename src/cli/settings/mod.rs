@@ -139,7 +139,9 @@ pub fn parse(text: &str, file: &str, environment: &str, lookup: &Lookup<'_>) -> 
 }
 
 fn timezone(reader: &mut Reader<'_>, root: &Section<'_>) -> Tz {
-    let Some(text) = reader.string(root, "timezone") else { return Tz::UTC };
+    let Some(text) = reader.string(root, "timezone") else {
+        return Tz::UTC;
+    };
     text.value.parse().unwrap_or_else(|_| {
         let names = TZ_VARIANTS.iter().map(|zone| zone.name());
         let near = nearest(&text.value, names).map(|near| format!("did you mean `{near}`?"));
@@ -156,7 +158,9 @@ fn timestamps(reader: &mut Reader<'_>, root: &Section<'_>) -> Timestamps {
 }
 
 fn manifest(reader: &mut Reader<'_>, root: &Section<'_>) -> String {
-    let Some(text) = reader.string(root, "manifest") else { return "collections.csv".to_owned() };
+    let Some(text) = reader.string(root, "manifest") else {
+        return "collections.csv".to_owned();
+    };
     if text.value.contains("://") {
         reader
             .reject(&text, "this build reads the manifest from the local disk only")
@@ -198,8 +202,7 @@ fn lake(reader: &mut Reader<'_>, root: &Section<'_>, lookup: &Lookup<'_>) -> Lak
             .hint("write `https://host:port` or `http://host:port`");
     }
     let from_aws = |names: &[&str]| names.iter().find_map(|name| lookup(name).filter(|value| !value.is_empty()));
-    let endpoint =
-        endpoint.map(|text| text.value).or_else(|| from_aws(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]));
+    let endpoint = endpoint.map(|text| text.value).or_else(|| from_aws(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]));
     let region = reader.string(&section, "region").map(|text| text.value);
     let path_style = reader.boolean(&section, "path_style");
     LakeSettings {
@@ -287,12 +290,7 @@ fn mail(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings {
                 .hint("write `name@example.org` or `Name <name@example.org>`");
         }
     }
-    MailSettings {
-        transport,
-        dir,
-        from: from.map(|from| from.value),
-        to: to.into_iter().map(|to| to.value).collect(),
-    }
+    MailSettings { transport, dir, from: from.map(|from| from.value), to: to.into_iter().map(|to| to.value).collect() }
 }
 
 /// Enough of an address to catch slips; the mail builder has the last word.

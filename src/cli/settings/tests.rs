@@ -1,0 +1,287 @@
+use super::*;
+
+fn lookup(name: &str) -> Option<String> {
+    match name {
+        "MONGODB_URI" => Some("mongodb://u:hunter2@h".to_owned()),
+        "SECRET" => Some("hunter2".to_owned()),
+        "N" => Some("7".to_owned()),
+        "YES" => Some("true".to_owned()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Settings, Vec<String>> {
+    read_with(text, &lookup)
+}
+
+fn read_with(text: &str, lookup: &Lookup<'_>) -> Result<Settings, Vec<String>> {
+    parse(text, "e.toml", "e", lookup).map_err(|invalid| {
+        let hint = |p: &Problem| p.hint.as_ref().map(|hint| format!(" | {hint}")).unwrap_or_default();
+        invalid.problems.iter().map(|p| format!("{p}{}", hint(p))).collect()
+    })
+}
+
+/// The least there has to be, on lines 1 to 4.
+const LEAST: &str = "[source]\nuri = \"dump:x\"\n[lake]\nurl = \"file:lake\"\n";
+
+#[test]
+fn the_least_gets_the_defaults() {
+    let settings = read(LEAST).unwrap();
+    assert_eq!((settings.timezone, settings.timestamps), (Tz::UTC, Timestamps::Utc));
+    assert_eq!((settings.environment.as_str(), settings.manifest.as_str()), ("e", "collections.csv"));
+    assert_eq!(settings.source.overlap, Duration::from_secs(600));
+    assert_eq!(settings.source.read_preference, "secondaryPreferred");
+    assert_eq!((settings.lake.zstd_level, settings.lake.path_style), (3, false));
+    assert_eq!(settings.mail.transport, MailTransport::None);
+    assert_eq!((settings.run.memory, settings.run.collections), (1 << 30, 4));
+    assert_eq!((settings.run.full_every, settings.run.deadline), (None, None));
+    assert!(settings.hash_key.is_none());
+}
+
+#[test]
+fn everything_can_be_set() {
+    let text = r#"
+        timezone = "Asia/Kolkata"
+        timestamps = "local"
+        manifest = "lists/c.csv"
+        [source]
+        uri = "${MONGODB_URI}"
+        read_preference = "nearest"
+        overlap = "0s"
+        [lake]
+        url = "s3://bucket/prefix"
+        endpoint = "http://127.0.0.1:9000"
+        region = "ap-south-1"
+        path_style = "${YES}"
+        zstd_level = 9
+        [catalog]
+        mode = "none"
+        crawler = "{env}-{database}"
+        always = false
+        [mail]
+        transport = "file"
+        dir = "out"
+        from = "Lake <lake@example.org>"
+        to = ["a@example.org", "b@example.org"]
+        [privacy]
+        hash_key = "${SECRET}"
+        [run]
+        memory = "256MiB"
+        collections = "${N}"
+        full_every = "30d"
+        deadline = "3h"
+    "#;
+    let settings = read(text).unwrap();
+    assert_eq!((settings.timezone, settings.timestamps), (Tz::Asia__Kolkata, Timestamps::Local));
+    assert_eq!(settings.manifest, "lists/c.csv");
+    assert_eq!(settings.source.uri.expose(), "mongodb://u:hunter2@h");
+    assert_eq!((settings.source.read_preference.as_str(), settings.source.overlap), ("nearest", Duration::ZERO));
+    assert_eq!(settings.lake.url, "s3://bucket/prefix");
+    assert_eq!(settings.lake.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
+    assert_eq!(settings.lake.region.as_deref(), Some("ap-south-1"));
+    assert_eq!((settings.lake.zstd_level, settings.lake.path_style), (9, true));
+    assert_eq!(settings.mail.transport, MailTransport::File);
+    assert_eq!((settings.mail.dir, settings.mail.to.len()), (PathBuf::from("out"), 2));
+    assert_eq!(settings.hash_key.unwrap().expose(), "hunter2");
+    assert_eq!((settings.run.memory, settings.run.collections), (256 << 20, 7));
+    assert_eq!(settings.run.full_every, Some(Duration::from_secs(30 * 86_400)));
+    assert_eq!(settings.run.deadline, Some(Duration::from_secs(3 * 3_600)));
+}
+
+#[test]
+fn aws_variables_fill_what_the_file_leaves_open() {
+    let aws = |name: &str| match name {
+        "AWS_ENDPOINT_URL" => Some("http://127.0.0.1:5000".to_owned()),
+        "AWS_REGION" => Some(String::new()),
+        "AWS_DEFAULT_REGION" => Some("eu-west-1".to_owned()),
+        _ => None,
+    };
+    let lake = read_with(LEAST, &aws).unwrap().lake;
+    assert_eq!(lake.endpoint.as_deref(), Some("http://127.0.0.1:5000"));
+    assert_eq!((lake.region.as_deref(), lake.path_style), (Some("eu-west-1"), true));
+    let lake = read_with(&format!("{LEAST}endpoint = \"https://s3.local\"\npath_style = false\n"), &aws).unwrap().lake;
+    assert_eq!((lake.endpoint.as_deref(), lake.path_style), (Some("https://s3.local"), false));
+}
+
+/// What stands below [`LEAST`], and everything said about it.
+#[test]
+fn bad_values_say_what_to_write_instead() {
+    let cases: &[(&str, &[&str])] = &[
+        ("urll = 1", &["e.toml:5: lake.urll: unknown key | did you mean `url`?"]),
+        ("[sourc]", &["e.toml:5: sourc: unknown key | did you mean `source`?"]),
+        ("zstd_level = 23", &["e.toml:5: lake.zstd_level: must be between 1 and 22"]),
+        ("zstd_level = \"3\"", &["e.toml:5: lake.zstd_level: is a string | write a whole number without quotes"]),
+        ("zstd_level = 99999999999999999999", &["e.toml:5: lake.zstd_level: is too large a number"]),
+        ("path_style = 1", &["e.toml:5: lake.path_style: is a number | write `true` or `false`"]),
+        (
+            "path_style = \"${SECRET}\"",
+            &["e.toml:5: lake.path_style: wants `true` or `false`, and the value of its variable is none"],
+        ),
+        (
+            "endpoint = \"localhost:9000\"",
+            &["e.toml:5: lake.endpoint: `localhost:9000` is no endpoint | write `https://host:port` or \
+               `http://host:port`"],
+        ),
+        ("region = \"\"", &["e.toml:5: lake.region: is empty"]),
+        (
+            "region = \"${AWS_REGIO}\"",
+            &["e.toml:5: lake.region: variable `AWS_REGIO` is not set; set it or write `${AWS_REGIO:-default}`"],
+        ),
+        (
+            "[privacy]\nhash_key = \"${aws-secret:lake#key}\"",
+            &["e.toml:6: privacy.hash_key: this build cannot read `${aws-secret:…}` from AWS; use `${VAR}`"],
+        ),
+        ("[run]\nmemory = \"64MiB\"", &["e.toml:6: run.memory: `64MiB` is too little; the least is `128MiB`"]),
+        ("[run]\nmemory = \"much\"", &["e.toml:6: run.memory: `much` is no size; write `256MiB` or `1GiB`"]),
+        ("[run]\nmemory = 512", &["e.toml:6: run.memory: is a number | write a string in quotes"]),
+        ("[run]\ncollections = 0", &["e.toml:6: run.collections: must be between 1 and 64"]),
+        (
+            "[run]\ndeadline = \"3 hrs 5\"",
+            &["e.toml:6: run.deadline: `3 hrs 5` is no length of time | write a number and a unit: `10m`, `36h`, \
+               `30d`, `0s`"],
+        ),
+        (
+            "[catalog]\nmode = \"crawler\"",
+            &["e.toml:6: catalog.mode: `crawler` is not in this build yet | write `mode = \"none\"` and point the \
+               crawler at the lake yourself"],
+        ),
+        ("[catalog]", &["e.toml:5: catalog.mode: is missing | add `mode = \"none\"`"]),
+        (
+            "[mail]\ntransport = \"ses\"\nfrom = \"a@b\"",
+            &["e.toml:6: mail.transport: `ses` is not in this build yet | write `transport = \"file\"` or `transport \
+               = \"none\"`"],
+        ),
+        (
+            "[mail]\ntransport = \"fax\"",
+            &["e.toml:6: mail.transport: unknown transport `fax` | write `transport = \"file\"` or `transport = \
+               \"none\"`"],
+        ),
+        (
+            "[mail]\ntransport = \"file\"",
+            &[
+                "e.toml:5: mail.from: is missing | add `from = \"lake@example.org\"`",
+                "e.toml:5: mail.to: is missing | add `to = [\"data@example.org\"]`",
+            ],
+        ),
+        (
+            "[mail]\ntransport = \"file\"\nfrom = \"lake\"\nto = [\n  \"a@b\",\n  \"c d@e\",\n]",
+            &[
+                "e.toml:7: mail.from: `lake` is no mail address | write `name@example.org` or `Name \
+                 <name@example.org>`",
+                "e.toml:10: mail.to: `c d@e` is no mail address | write `name@example.org` or `Name \
+                 <name@example.org>`",
+            ],
+        ),
+        (
+            "[mail]\ntransport = \"none\"\nto = \"a@b\"",
+            &["e.toml:7: mail.to: is a string | write a list such as `[\"data@example.org\"]`"],
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(read(&format!("{LEAST}{lines}\n")).unwrap_err(), *expected, "{lines}");
+    }
+}
+
+#[test]
+fn bad_values_above_the_sections() {
+    for (line, expected) in [
+        (
+            "timezone = \"Asia/Kolkatta\"",
+            "e.toml:1: timezone: unknown timezone `Asia/Kolkatta` | did you mean `Asia/Kolkata`?",
+        ),
+        ("timezone = \"\"", "e.toml:1: timezone: is empty"),
+        ("timestamps = \"UTC\"", "e.toml:1: timestamps: `UTC` is none of its words | did you mean `utc`?"),
+        (
+            "manifest = \"s3://b/c.csv\"",
+            "e.toml:1: manifest: this build reads the manifest from the local disk only | write a path, such as \
+             `collections.csv`",
+        ),
+        ("run = 4", "e.toml:1: run: is a section, not a number | write `[run]` on a line of its own, its keys below"),
+    ] {
+        assert_eq!(read(&format!("{line}\n{LEAST}")).unwrap_err(), [expected], "{line}");
+    }
+}
+
+#[test]
+fn source_and_lake_are_required_and_known() {
+    assert_eq!(
+        read("[lake]\n").unwrap_err(),
+        [
+            "e.toml: source.uri: is missing | add `[source]` with `uri = \"${MONGODB_URI}\"`",
+            "e.toml:1: lake.url: is missing | add `url = \"s3://bucket/prefix\"`",
+        ]
+    );
+    let lake = |url: &str| read(&format!("[source]\nuri = \"dump:x\"\n[lake]\nurl = \"{url}\"\n")).unwrap_err();
+    assert_eq!(
+        lake("http://bucket"),
+        ["e.toml:4: lake.url: `http://bucket` is no lake that lakefold knows | write `s3://bucket/prefix`, \
+          `gs://bucket/prefix`, `az://container/prefix` or `file:PATH`"]
+    );
+    assert_eq!(
+        lake("s3://key:hunter2@bucket"),
+        ["e.toml:4: lake.url: holds credentials | leave them to the environment, as with any program that uses the \
+          cloud"]
+    );
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let text = "timezone = \"${SECRET}\"\n[source]\nuri = \"postgres://u:hunter2@h\"\noverlap = \"${SECRET}\"\n\
+                read_preference = \"${SECRET}\"\n[lake]\nurl = \"${SECRET}\"\nendpoint = \"${SECRET}\"\n\
+                zstd_level = \"${SECRET}\"\n[mail]\ntransport = \"${SECRET}\"\nto = [\"${SECRET}\"]\n\
+                [catalog]\nmode = \"${SECRET}\"\n[run]\nmemory = \"${SECRET}\"\n";
+    let problems = read(text).unwrap_err();
+    assert_eq!(problems.len(), 11, "{problems:#?}");
+    assert!(problems.iter().all(|problem| !problem.contains("hunter2")), "{problems:#?}");
+    assert!(!format!("{:?}", read(&LEAST.replace("dump:x", "mongodb://u:hunter2@h"))).contains("hunter2"));
+}
+
+#[test]
+fn broken_toml_names_each_line_once() {
+    let problems = read("[source]\nuri = dump:x\n[lake]\nurl = \"hunter2\n").unwrap_err();
+    let lines: Vec<&str> = problems.iter().filter_map(|p| p.split(": ").next()).collect();
+    assert_eq!(lines, ["e.toml:2", "e.toml:4"], "{problems:#?}");
+    assert!(problems.iter().all(|problem| problem.contains("is not TOML") && !problem.contains("hunter2")));
+}
+
+#[test]
+fn what_is_known_of_a_bad_file_lets_the_manifest_be_checked() {
+    let text = format!("manifest = \"m.csv\"\ncolour = 1\n{LEAST}[privacy]\nhash_key = \"${{NONE}}\"\n");
+    let invalid = parse(&text, "e.toml", "e", &lookup).unwrap_err();
+    assert_eq!((invalid.problems.len(), invalid.manifest.as_deref(), invalid.hash_key), (2, Some("m.csv"), true));
+}
+
+#[test]
+fn a_name_is_a_file_in_env_and_a_path_is_itself() {
+    let located = |text: &str| {
+        let (name, path) = locate(text);
+        (name, path.display().to_string())
+    };
+    assert_eq!(located("demo"), ("demo".to_owned(), "env/demo.toml".to_owned()));
+    assert_eq!(located("my.toml"), ("my".to_owned(), "my.toml".to_owned()));
+    assert_eq!(located("/etc/lake/prod.toml"), ("prod".to_owned(), "/etc/lake/prod.toml".to_owned()));
+    assert_eq!(located("./prod"), ("prod".to_owned(), "./prod".to_owned()));
+}
+
+#[test]
+fn a_missing_environment_is_named_with_those_there_are() {
+    let problems = load("dmeo").unwrap_err().problems;
+    assert_eq!(problems[0].to_string(), "env/dmeo.toml: no such file");
+    assert_eq!(problems[0].hint.as_deref(), Some("did you mean `--env demo`?"));
+}
+
+#[test]
+fn every_shipped_environment_is_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("env");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Whatever a shipped file leaves to the environment is set here.
+        let set = |_: &str| Some("mongodb://127.0.0.1".to_owned());
+        let settings = parse(&text, &path.display().to_string(), "shipped", &set);
+        assert!(settings.is_ok(), "{:#?}", settings.unwrap_err());
+        seen += 1;
+    }
+    assert!(seen > 0);
+}

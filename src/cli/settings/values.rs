@@ -51,7 +51,8 @@ pub fn since(text: &str, timezone: Tz, now: DateTime<Utc>) -> Result<i64, String
 fn first_instant(date: NaiveDate, timezone: Tz) -> Option<DateTime<Tz>> {
     date.checked_add_days(Days::new(1))?;
     let midnight = date.and_time(NaiveTime::MIN);
-    (0..=4).find_map(|quarters| timezone.from_local_datetime(&(midnight + TimeDelta::minutes(30 * quarters))).earliest())
+    (0..=4)
+        .find_map(|quarters| timezone.from_local_datetime(&(midnight + TimeDelta::minutes(30 * quarters))).earliest())
 }
 
 #[cfg(test)]

@@ -170,7 +170,8 @@ async fn next_portion((mut receiver, mut thread): Reading) -> Option<(Result<Raw
 /// The file name mongodump gives a database or collection: what a path cannot hold is percent-encoded.
 fn escape(name: &str) -> String {
     let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~$&+=@".contains(&byte);
-    let escaped = name.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+    let escaped =
+        name.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
     match name {
         // Never a way out of the folder.
         "." | ".." => name.replace('.', "%2E"),

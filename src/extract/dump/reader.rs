@@ -33,8 +33,11 @@ impl Documents {
         let opened = File::open(&path);
         let file = opened.map_err(|error| Error::new(Kind::Source, format!("open {}: {error}", path.display())))?;
         let file = BufReader::with_capacity(BUFFER, file);
-        let input: Box<dyn Read + Send> =
-            if gzipped { Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))) } else { Box::new(file) };
+        let input: Box<dyn Read + Send> = if gzipped {
+            Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file)))
+        } else {
+            Box::new(file)
+        };
         Ok(Self { path, input, offset: 0 })
     }
 
@@ -70,8 +73,11 @@ impl Documents {
     }
 
     fn damaged(&self, what: &str) -> Error {
-        Error::new(Kind::Source, format!("{} {what}, at byte {} of the unpacked file", self.path.display(), self.offset))
-            .hint("the dump is damaged or was cut off: take it again")
+        Error::new(
+            Kind::Source,
+            format!("{} {what}, at byte {} of the unpacked file", self.path.display(), self.offset),
+        )
+        .hint("the dump was cut off, or is damaged there or in the document before: take it again")
     }
 }
 

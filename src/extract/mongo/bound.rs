@@ -12,7 +12,9 @@ const DOING: &str = "ask MongoDB for its time";
 /// Asks the primary for its time; fails with [`Kind::Unavailable`] when it cannot be reached or refuses the user.
 pub(super) async fn bound(connection: &Connection) -> Result<Bound> {
     let reply = hello(connection).await?;
-    let admitted = connection.command("admin", doc! { "listDatabases": 1, "nameOnly": true }).await?;
+    let admin = connection.client().await?.database("admin");
+    let admitted =
+        admin.run_command(doc! { "listDatabases": 1, "nameOnly": true, "comment": connection.comment() }).await;
     // `hello` is answered to anybody; whether this user may read anything at all shows here.
     if let Err(error) = admitted
         && is_refused(&error)
@@ -43,9 +45,7 @@ fn from_hello(reply: &Document) -> Result<Bound> {
     // A direct connection to a secondary shows data as old as its operationTime, whatever its clock says.
     let time_ms = match operation_time {
         Some(time) if reply.get_bool("secondary").unwrap_or(false) => i64::from(time.seconds) * 1000,
-        _ => clock_ms.map_err(|_| {
-            Error::new(Kind::Unavailable, "the server does not tell its time").context(DOING)
-        })?,
+        _ => clock_ms.map_err(|_| Error::new(Kind::Unavailable, "the server does not tell its time").context(DOING))?,
     };
     Ok(Bound { time_ms: Some(time_ms), operation_time })
 }

@@ -39,7 +39,7 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
 }
 
 async fn kind(connection: &Connection, namespace: &Namespace) -> Result<CollectionKind> {
-    let reply = connection.command(&namespace.database, list_collections(&namespace.collection)).await?;
+    let reply = connection.command(namespace, list_collections(&namespace.collection)).await?;
     let reply = reply.map_err(|error| explain(Kind::Source, &error, &format!("look for {namespace}")))?;
     match first_batch(&reply).first().map(|found| found.get_str("type").unwrap_or("collection")) {
         None => Err(missing(namespace, "in the MongoDB")),
@@ -52,15 +52,18 @@ async fn kind(connection: &Connection, namespace: &Namespace) -> Result<Collecti
 
 /// Only speed depends on the indexes: without the permission to see them a collection is read without.
 async fn indexes(connection: &Connection, namespace: &Namespace) -> Result<Option<Vec<Document>>> {
-    let reply = connection.command(&namespace.database, doc! { "listIndexes": &namespace.collection }).await?;
+    let reply = connection.command(namespace, doc! { "listIndexes": &namespace.collection }).await?;
     Ok(reply.ok().map(|reply| first_batch(&reply)))
 }
 
 /// Documents and bytes of all shards, by the server's counters; only estimates depend on them.
 async fn size(connection: &Connection, namespace: &Namespace) -> Result<(Option<u64>, Option<u64>)> {
-    let pipeline = [doc! { "$collStats": { "storageStats": {} } }, doc! { "$project": { "storageStats.count": 1, "storageStats.size": 1 } }];
+    let pipeline = [
+        doc! { "$collStats": { "storageStats": {} } },
+        doc! { "$project": { "storageStats.count": 1, "storageStats.size": 1 } },
+    ];
     let command = doc! { "aggregate": &namespace.collection, "pipeline": &pipeline[..], "cursor": {} };
-    let Ok(reply) = connection.command(&namespace.database, command).await? else { return Ok((None, None)) };
+    let Ok(reply) = connection.command(namespace, command).await? else { return Ok((None, None)) };
     let shards = first_batch(&reply);
     let sum = |key| {
         let of_shard = |shard: &Document| number(shard.get_document("storageStats").ok()?.get(key)?);
@@ -102,7 +105,9 @@ impl Layout {
 
     /// Whether texts are compared by the bytes in the index of `_id`; ranges of texts can then use it.
     pub fn plain_ids(&self) -> bool {
-        let collated = |index: &Document| index.contains_key("collation") && index.get_str("name").is_ok_and(|name| name == "_id_");
+        let collated = |index: &Document| {
+            index.contains_key("collation") && index.get_str("name").is_ok_and(|name| name == "_id_")
+        };
         !self.indexes.iter().flatten().any(collated)
     }
 }
@@ -111,9 +116,8 @@ impl Layout {
 /// not partial, hidden, hashed or text, and without a collation. (A sparse one lacks only documents without a value.)
 fn serves(index: &Document, path: &str) -> bool {
     let first = index.get_document("key").ok().and_then(|key| key.iter().next());
-    let sorted = first.is_some_and(|(key, order)| {
-        key == path && matches!(order, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_))
-    });
+    let sorted = first
+        .is_some_and(|(key, order)| key == path && matches!(order, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_)));
     let hidden = index.get_bool("hidden").unwrap_or(false);
     sorted && !hidden && !index.contains_key("partialFilterExpression") && !index.contains_key("collation")
 }

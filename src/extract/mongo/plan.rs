@@ -1,7 +1,6 @@
 //! From a request to the queries that answer it: together they find every document, each one once.
 
 use super::connect::Connection;
-use super::failure::is_transient;
 use super::ids::{self, IdRange};
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
@@ -106,19 +105,17 @@ async fn whole(connection: &Connection, request: &ReadRequest, layout: &Layout) 
 /// Some `_id`s in the server's order. Where the server does not take samples, the collection is not cut.
 async fn sample(connection: &Connection, request: &ReadRequest, size: u64) -> Result<Vec<Bson>> {
     let size = i64::try_from(size).unwrap_or(i64::MAX);
-    let pipeline = [doc! { "$sample": { "size": size } }, doc! { "$project": { "_id": 1 } }, doc! { "$sort": { "_id": 1 } }];
+    let pipeline =
+        [doc! { "$sample": { "size": size } }, doc! { "$project": { "_id": 1 } }, doc! { "$sort": { "_id": 1 } }];
     let command = doc! {
         "aggregate": &request.namespace.collection,
         "pipeline": &pipeline[..],
         "cursor": { "batchSize": size },
         "collation": { "locale": "simple" },
     };
-    let reply = match connection.command(&request.namespace.database, command).await? {
+    let reply = match connection.command(&request.namespace, command).await? {
         Ok(reply) => reply,
-        Err(error) => {
-            if is_transient(&error) {
-                connection.count_retry(&request.namespace);
-            }
+        Err(_) => {
             tracing::debug!(collection = %request.namespace, "no sample of _id: reading by one cursor");
             return Ok(Vec::new());
         }

@@ -26,7 +26,12 @@ pub(super) struct Portion {
 }
 
 /// Cuts a reply into batches of the documents that are kept.
-pub(super) fn portion(reply: Reply, keep: &Keep, bytes_max: usize, documents_max: usize) -> mongodb::error::Result<Portion> {
+pub(super) fn portion(
+    reply: Reply,
+    keep: &Keep,
+    bytes_max: usize,
+    documents_max: usize,
+) -> mongodb::error::Result<Portion> {
     let reply = Bytes::from_owner(Shared(reply));
     // The owner is inside `reply` now; its document is read again from the same bytes.
     let root = RawDocument::from_bytes(&reply)?;
@@ -91,7 +96,10 @@ mod tests {
         let lengths = |batches: Vec<RawBatch>| -> Vec<Vec<usize>> {
             batches.iter().map(|batch| batch.documents.iter().map(Bytes::len).collect()).collect()
         };
-        assert_eq!(lengths(split(documents(&[40, 40, 40, 200, 10]), 100, 9)), [vec![40, 40], vec![40], vec![200], vec![10]]);
+        assert_eq!(
+            lengths(split(documents(&[40, 40, 40, 200, 10]), 100, 9)),
+            [vec![40, 40], vec![40], vec![200], vec![10]]
+        );
         assert_eq!(lengths(split(documents(&[1, 1, 1]), 100, 2)), [vec![1, 1], vec![1]]);
         assert!(split(Vec::new(), 100, 2).is_empty());
     }

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::model::column::{Column, SCALARS};
+use crate::model::table::ID;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
 use crate::shape::privacy::{Privacy, is_void};
@@ -67,7 +68,7 @@ impl Record {
         self.valid.append_null();
     }
 
-    /// Appends one value to every child. `_id` is skipped where no child has that name.
+    /// Appends one value to every child; at the top of a document its `_id` is left out.
     pub fn append_fields<'a>(&mut self, document: Document<'a>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
         let base = row.slots.len();
         row.slots.resize(base + self.children.len(), None);
@@ -83,8 +84,11 @@ impl Record {
                 _ => self.places.get(element.key).copied(),
             };
             let Some((at, child)) = place.and_then(|at| Some((at, self.spellings.get(at)?.1))) else {
-                // Only a field that was not observed has no column; it is kept all the same.
-                row.loser(element.key, value, false, below);
+                // The row's identity has its own column. Any other field was observed and has one; were it not so, it
+                // would be kept all the same.
+                if !(row.path.is_empty() && element.key == ID.as_bytes()) {
+                    row.loser(element.key, value, false, below);
+                }
                 continue;
             };
             hint = at + 1;

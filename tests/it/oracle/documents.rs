@@ -129,11 +129,7 @@ impl Author<'_> {
         put("tags", self.tags());
         put("visit", self.visit());
         put("ward", self.rng.random_bool(0.3).then(|| Bson::String("not the key".to_owned())));
-        Known {
-            document,
-            modified_ms: stamp_ms.or(id_ms),
-            partition: self.partition(created_ms, ward_text.as_deref()),
-        }
+        Known { document, modified_ms: stamp_ms.or(id_ms), partition: self.partition(created_ms, ward_text.as_deref()) }
     }
 
     fn partition(&self, created_ms: Option<i64>, ward: Option<&str>) -> String {
@@ -282,7 +278,9 @@ impl Author<'_> {
         }
         match self.rng.random_range(0..6) {
             0 => Some(Bson::Document(doc! { "age": format!("{age} yrs"), "address": Bson::Null })),
-            1 => Some(Bson::Document(doc! { "age": f64::from(age) + 0.5, "late": { "seen": time(1_700_000_000_500) } })),
+            1 => {
+                Some(Bson::Document(doc! { "age": f64::from(age) + 0.5, "late": { "seen": time(1_700_000_000_500) } }))
+            }
             2 => Some(Bson::String("N/A".to_owned())),
             3 => Some(Bson::Document(doc! {})),
             4 => Some(Bson::Document(doc! { "address": [place, "elsewhere"] })),

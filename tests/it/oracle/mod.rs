@@ -12,6 +12,7 @@ mod sequence;
 use crate::support::mongod::Mongod;
 use futures::{StreamExt, stream};
 use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
 
 /// Histories in an ordinary test run.
 const SEQUENCES: u64 = 200;
@@ -33,7 +34,9 @@ async fn any_history_leaves_the_rows_that_a_plain_model_says() {
     let failures: Vec<String> = stream::iter(seeds.clone())
         .map(|seed| {
             let (client, log) = (client.clone(), Arc::new(Mutex::new(Vec::new())));
-            let history = tokio::spawn(sequence::run(seed, client, log.clone()));
+            let (runtime, entries) = (Handle::current(), log.clone());
+            // On a thread of its own: a history that panics is reported with its log, and the others go on.
+            let history = tokio::task::spawn_blocking(move || runtime.block_on(sequence::run(seed, client, entries)));
             async move {
                 let panic = history.await.err()?.into_panic();
                 let why = panic

@@ -15,7 +15,7 @@ use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
     LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
 };
-use lakefold::run::{Interrupt, RunOptions};
+use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, Document, doc};
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
@@ -108,7 +108,8 @@ impl History {
                 }
             })
             .collect();
-        let history = Self { rng, client, log, database, settings: settings(&lake, clock, overlap), lake, clock, collections };
+        let history =
+            Self { rng, client, log, database, settings: settings(&lake, clock, overlap), lake, clock, collections };
         let layouts: Vec<Layout> = history.collections.iter().map(|collection| collection.layout).collect();
         history.note(format!("{zone}, local {}, overlap {overlap:?}, {layouts:?}", clock.local));
         history
@@ -122,9 +123,8 @@ impl History {
     async fn write(&mut self, at: usize, documents: u32, wild: u32) {
         let Self { rng, client, clock, collections, .. } = self;
         let collection = &mut collections[at];
-        let target = client
-            .database(&collection.namespace.database)
-            .collection::<Document>(&collection.namespace.collection);
+        let target =
+            client.database(&collection.namespace.database).collection::<Document>(&collection.namespace.collection);
         let mut notes = Vec::new();
         for _ in 0..documents {
             let known_ids = collection.source.values().map(|known| known.document.get("_id").cloned());
@@ -178,7 +178,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
-            interrupt: Interrupt::new(tokio::sync::watch::channel(None).1, None),
+            interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
         assert_eq!(record.exit_code, 0, "{record:#?}");
@@ -235,7 +235,12 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             path_style: false,
             zstd_level: 1,
         },
-        mail: MailSettings { transport: MailTransport::None, dir: lake.path().join("mail"), from: None, to: Vec::new() },
+        mail: MailSettings {
+            transport: MailTransport::None,
+            dir: lake.path().join("mail"),
+            from: None,
+            to: Vec::new(),
+        },
         hash_key: None,
         run: RunSettings { memory: 256 << 20, collections: 2, full_every: None, deadline: None },
     }
@@ -293,7 +298,12 @@ fn check_rows(lake: &Path, collection: &Collection) {
     let expected = collection.table.rows();
     for (place, row) in &expected {
         let there = found.get(place);
-        assert_eq!(there, Some(row), "{} {place:?}: the lake (left) and the model (right) differ", collection.namespace);
+        assert_eq!(
+            there,
+            Some(row),
+            "{} {place:?}: the lake (left) and the model (right) differ",
+            collection.namespace
+        );
     }
     for place in found.keys() {
         assert!(expected.contains_key(place), "{} has a row too many: {place:?}", collection.namespace);

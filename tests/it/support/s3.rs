@@ -174,9 +174,10 @@ fn server(name: &str) -> PathBuf {
 /// The command under a shell that kills it as soon as its own stdin closes, which it does also when the test
 /// process is killed. KILL, because SeaweedFS takes half a minute over a TERM.
 fn guarded(command: &Command) -> Command {
-    let script = r#""$@" </dev/null & server=$!
-        (while kill -0 $server 2>/dev/null; do sleep 0.2; done; kill $$ 2>/dev/null) &
-        read -r _; kill -9 $server"#;
+    let script = r#"exec 3<&0
+        "$@" </dev/null 3<&- & server=$!
+        (read -r _ <&3; kill -9 $server) & reader=$!
+        wait $server; kill $reader 2>/dev/null; wait"#;
     let mut guard = Command::new("sh");
     guard.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args()).stdin(Stdio::piped());
     guard.current_dir(command.get_current_dir().expect("folder"));

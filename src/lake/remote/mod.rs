@@ -5,26 +5,30 @@
 //! and after each doubtful answer the object is looked at: our token means done, the expected version still there
 //! means again, anything else is a conflict.
 
+mod delete;
+mod multipart;
+#[cfg(test)]
+mod tests;
+
+pub(super) use delete::S3Delete;
+pub(super) use multipart::Completion;
+
 use super::conflict;
 use super::counting::{Counters, one};
 use super::fault::{self, Fault};
 use super::version::{Expect, Version};
-use super::wire::{Condition, Wire, conditional};
+use super::wire::Wire;
 use crate::error::{Error, Kind, Result, ResultExt};
 use bytes::Bytes;
-use object_store::aws::AmazonS3;
-use object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
+use multipart::SINGLE_PUT_BYTES;
 use object_store::path::Path;
-use object_store::signer::Signer;
 use object_store::{
-    Attribute, Attributes, GetOptions, HeaderValue, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Attribute, Attributes, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    PutResult,
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 /// How often one write is begun before it counts as failed. Each try already repeats what can be repeated blindly.
 const TRIES: u32 = 4;
@@ -32,37 +36,8 @@ const TRIES: u32 = 4;
 /// Metadata name of a write's token. One word: Azure takes identifiers only.
 const TOKEN: &str = "lakefoldwrite";
 
-/// Files up to this size are one request.
-pub(super) const SINGLE_PUT_BYTES: u64 = 8 << 20;
-
-/// S3 allows 10,000 parts; the last may be shorter.
-const PARTS_MAX: u64 = 10_000;
-
-/// Parts of one upload on their way at once.
-const PARTS_IN_FLIGHT: usize = 2;
-
 /// Buffers of [`SINGLE_PUT_BYTES`] held by all uploads of a lake together (P10).
 const BUFFERS: usize = 4;
-
-/// How a store makes the completion of a multipart upload conditional.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Completion {
-    /// `If-Match` and `If-None-Match`.
-    S3,
-    /// `x-goog-if-generation-match`.
-    Google,
-    /// In no way that the client lets through: files of every size go in one request.
-    Unconditional,
-}
-
-/// Deletes on condition: `object_store` has no such call, S3 does.
-#[derive(Debug)]
-pub(super) struct S3Delete {
-    pub(super) signer: AmazonS3,
-    pub(super) http: HttpClient,
-    /// What stands before every key in the bucket.
-    pub(super) prefix: Path,
-}
 
 /// An object store as a lake.
 #[derive(Debug)]
@@ -213,78 +188,7 @@ impl Remote {
                 let options = PutOptions { mode, attributes, ..PutOptions::default() };
                 Ok(self.store.put_opts(key, PutPayload::from_bytes(bytes.clone()), options).await?)
             }
-            Body::Parts { file, size } => {
-                let condition = self.condition(expect)?;
-                let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-                let mut upload = self.store.put_multipart_opts(key, options).await?;
-                let sent = match self.send_parts(upload.as_mut(), file, *size).await {
-                    Ok(()) => {
-                        self.counters.put(0);
-                        conditional(condition, upload.complete()).await.map_err(Failure::from)
-                    }
-                    Err(failure) => Err(failure),
-                };
-                if sent.is_err() {
-                    // Parts nobody completes cost money until a lifecycle rule removes them. After a completion
-                    // that succeeded unseen there is nothing to abort, and saying so is not an error.
-                    let _ = upload.abort().await;
-                }
-                sent
-            }
-        }
-    }
-
-    /// Reads and sends part after part; two are on their way while the next waits for a buffer.
-    async fn send_parts(
-        &self,
-        upload: &mut dyn MultipartUpload,
-        file: &std::path::Path,
-        size: u64,
-    ) -> Result<(), Failure> {
-        let unreadable = |e: &dyn std::fmt::Display| {
-            Failure::File(Error::new(Kind::Lake, e).context(format!("read {}", file.display())))
-        };
-        let part_bytes = SINGLE_PUT_BYTES.max(size.div_ceil(PARTS_MAX));
-        let mut reader = tokio::fs::File::open(file).await.map_err(|e| unreadable(&e))?;
-        let mut left = size;
-        let mut parts = JoinSet::new();
-        while left > 0 {
-            while parts.len() >= PARTS_IN_FLIGHT {
-                joined(parts.join_next().await)?;
-            }
-            let buffer = Arc::clone(&self.buffers).acquire_owned().await.map_err(|e| unreadable(&e))?;
-            let wanted = left.min(part_bytes);
-            let mut part = vec![0; usize::try_from(wanted).map_err(|e| unreadable(&e))?];
-            reader.read_exact(&mut part).await.map_err(|e| unreadable(&e))?;
-            left -= wanted;
-            self.counters.put(wanted);
-            let sending = upload.put_part(part.into());
-            // Spawned, so that it goes on while this task waits for a buffer.
-            parts.spawn(async move {
-                let sent = sending.await;
-                drop(buffer);
-                sent
-            });
-        }
-        while let Some(part) = parts.join_next().await {
-            joined(Some(part))?;
-        }
-        Ok(())
-    }
-
-    fn condition(&self, expect: &Expect) -> Result<Option<Condition>, Failure> {
-        let (name, value) = match (self.completion, expect) {
-            (_, Expect::Any) => return Ok(None),
-            (Completion::Google, Expect::Absent) => ("x-goog-if-generation-match", "0"),
-            (Completion::Google, Expect::Version(version)) => {
-                ("x-goog-if-generation-match", version.generation().unwrap_or_default())
-            }
-            (_, Expect::Absent) => ("if-none-match", "*"),
-            (_, Expect::Version(version)) => ("if-match", version.as_str()),
-        };
-        match HeaderValue::from_str(value) {
-            Ok(value) => Ok(Some(Condition { name, value })),
-            Err(e) => Err(Failure::File(Error::new(Kind::Lake, e).context("the store's ETag is no header value"))),
+            Body::Parts { file, size } => self.upload(key, file, *size, expect, attributes).await,
         }
     }
 
@@ -302,51 +206,9 @@ impl Remote {
     }
 }
 
-fn joined(part: Option<std::result::Result<object_store::Result<()>, tokio::task::JoinError>>) -> Result<(), Failure> {
-    match part {
-        None => Ok(()),
-        Some(Ok(sent)) => Ok(sent?),
-        Some(Err(e)) => Err(Failure::File(Error::new(Kind::Lake, e).context("send a part"))),
-    }
-}
-
 fn version_of_put(result: &PutResult) -> Result<Version> {
     Version::of_put(result).ok_or_else(|| {
         Error::new(Kind::Unavailable, "the store answered without an ETag")
             .hint("use a store that supports conditional writes")
     })
-}
-
-impl S3Delete {
-    /// Whether the condition held.
-    async fn delete(&self, key: &Path, version: &Version) -> Result<bool> {
-        let location: Path = self.prefix.parts().chain(key.parts()).collect();
-        let mut tries = 1;
-        loop {
-            let method = "DELETE".parse().or_error(Kind::Lake, "name the method")?;
-            let valid = Duration::from_secs(300);
-            let url = self.signer.signed_url(method, &location, valid).await.map_err(|e| fault::error(&e, "sign"))?;
-            let mut request = HttpRequest::new(HttpRequestBody::empty());
-            *request.method_mut() = "DELETE".parse().or_error(Kind::Lake, "name the method")?;
-            *request.uri_mut() = url.as_str().parse().map_err(|_| Error::new(Kind::Lake, "the signed URL is none"))?;
-            let etag = HeaderValue::from_str(version.as_str()).or_error(Kind::Lake, "use the ETag as a condition")?;
-            request.headers_mut().insert("if-match", etag);
-            let status = self.http.execute(request).await.map(|response| response.status().as_u16());
-            match status {
-                Ok(200..=299) => return Ok(true),
-                Ok(404 | 412) => return Ok(false),
-                Ok(401 | 403) => return Err(Error::new(Kind::Unavailable, "no permission").hint("grant DeleteObject")),
-                Ok(status @ 400..=499) if !matches!(status, 408 | 409 | 429) || tries == TRIES => {
-                    return Err(Error::new(Kind::Lake, format!("the store answered {status}")));
-                }
-                Ok(status) if tries == TRIES => {
-                    return Err(Error::new(Kind::Lake, format!("the store answered {status}")));
-                }
-                // The error's text would show the signed URL's host at most: the client strips the URL.
-                Err(e) if tries == TRIES => return Err(e).or_error(Kind::Lake, "send the request"),
-                Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(tries)).await,
-            }
-            tries += 1;
-        }
-    }
 }
