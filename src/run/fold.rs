@@ -127,6 +127,7 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
+        let batch_rows = job.budget.batch_rows(window.totals.bytes / window.totals.documents.max(1));
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -140,7 +141,8 @@ impl Folding<'_> {
                 row_group_bytes: job.budget.row_group,
             },
             budget: job.budget,
-            context: job.budget.task_context(scratch.path())?,
+            context: job.budget.task_context(scratch.path(), batch_rows)?,
+            batch_rows,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };
