@@ -109,7 +109,7 @@ fn document() -> impl Strategy<Value = Document> {
     prop::collection::btree_map(name(), value(), 0..4).prop_map(|fields| fields.into_iter().collect())
 }
 
-fn with_ids(documents: Vec<Document>, from: usize) -> Vec<Document> {
+pub(super) fn with_ids(documents: Vec<Document>, from: usize) -> Vec<Document> {
     documents
         .into_iter()
         .enumerate()

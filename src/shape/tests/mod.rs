@@ -1,5 +1,6 @@
 //! Tests of the whole stage: documents in, rows out.
 
+mod collapse;
 mod commute;
 mod documents;
 mod guards;
