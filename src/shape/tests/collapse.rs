@@ -26,8 +26,7 @@ fn document() -> impl Strategy<Value = Document> {
     fields(scalar().prop_recursive(3, 16, 3, |inner| fields(inner).prop_map(Bson::Document)).boxed())
 }
 
-fn commutes(guard: Guard, first: Vec<Document>, second: Vec<Document>) -> Result<(), TestCaseError> {
-    let setup = Setup::new();
+fn commutes(setup: &Setup, guard: Guard, first: Vec<Document>, second: Vec<Document>) -> Result<(), TestCaseError> {
     let wrapped = |documents: Vec<Document>, from| {
         let under = documents.into_iter().map(|d| bson::doc! { "d": d }).collect();
         batch(&with_ids(under, from))
@@ -56,11 +55,17 @@ proptest! {
 
     #[test]
     fn documents_become_text(first in documents(), second in documents()) {
-        commutes(Guard::Width, first, second)?;
+        commutes(&Setup::new(), Guard::Width, first, second)?;
     }
 
     #[test]
     fn documents_become_maps(first in documents(), second in documents()) {
-        commutes(Guard::Keys, first, second)?;
+        commutes(&Setup::new(), Guard::Keys, first, second)?;
+    }
+
+    #[test]
+    fn hashed_and_excluded_fields_collapse_alike(first in documents(), second in documents(), keys in any::<bool>()) {
+        let setup = Setup::new().hashing("d.a").hashing("d.list.b").excluding("d.B c");
+        commutes(&setup, if keys { Guard::Keys } else { Guard::Width }, first, second)?;
     }
 }

@@ -3,6 +3,7 @@
 mod collapse;
 mod commute;
 mod documents;
+mod files;
 mod guards;
 mod ids;
 mod names;
