@@ -1,13 +1,43 @@
 //! Schema changes in plain words: somebody who reads dashboards, not type systems, should know what to expect.
 
 use super::words::several;
-use crate::model::record::SchemaChange;
+use crate::model::record::{CollectionRecord, SchemaChange};
 
 /// Longest type text shown beside its plain words; a struct of fifty fields helps nobody in a mail.
 const TYPE_SHOWN: usize = 40;
 
+/// Changes of one collection that are told one by one; what is left is counted.
+const TOLD_MAX: usize = 10;
+
+/// What changed in the columns of a collection: changed types first, because they are what breaks a dashboard.
+pub(super) fn told(collection: &CollectionRecord) -> Vec<String> {
+    let changes = &collection.schema_changes;
+    if is_new_table(collection) {
+        return vec![format!("new table with {}", several(changes.len() as u64, "column"))];
+    }
+    let retyped = changes.iter().filter(|change| change.from.is_some());
+    let added = changes.iter().filter(|change| change.from.is_none());
+    let mut sentences: Vec<String> = retyped.chain(added).map(sentence).collect();
+    if sentences.len() > TOLD_MAX {
+        let more = (sentences.len() - TOLD_MAX) as u64;
+        sentences.truncate(TOLD_MAX);
+        sentences.push(format!("{} not shown; the run record has all of them", several(more, "change")));
+    }
+    sentences
+}
+
+/// Whether this run made the table: everything in it is new, and it was not read by a window.
+fn is_new_table(collection: &CollectionRecord) -> bool {
+    let rows = &collection.rows;
+    !collection.schema_changes.is_empty()
+        && collection.schema_changes.iter().all(|change| change.from.is_none())
+        && collection.mode != "incremental"
+        && rows.inserted > 0
+        && rows.updated + rows.unchanged + rows.deleted == 0
+}
+
 /// One change as a sentence: `age: was whole numbers (bigint), is now text (string); 37 values brought it, …`.
-pub(super) fn sentence(change: &SchemaChange) -> String {
+fn sentence(change: &SchemaChange) -> String {
     let column = &change.column;
     let mut text = match &change.from {
         None if change.path == change.column => format!("{column}: new column, {}", worded(&change.to)),
@@ -15,7 +45,8 @@ pub(super) fn sentence(change: &SchemaChange) -> String {
         Some(from) => format!("{column}: was {}, is now {}", worded(from), worded(&change.to)),
     };
     if change.count > 0 {
-        text += &format!("; {} brought it", several(change.count, "value"));
+        let values = several(change.count, "value");
+        text += &if change.from.is_some() { format!("; {values} brought it") } else { format!("; {values}") };
     }
     if !change.example_ids.is_empty() {
         text += &format!(", for example in _id {}", change.example_ids.join(", "));

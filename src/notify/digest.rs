@@ -88,7 +88,7 @@ impl Digest {
             verdict: verdict.line,
             trust: trust(record, &troubles),
             collections: record.collections.iter().map(line).collect(),
-            changes: notes(record, |c| c.schema_changes.iter().map(changes::sentence).collect()),
+            changes: notes(record, changes::told),
             warnings: notes(record, warnings),
             remarks: notes(record, remarks),
             catalog: record.catalog.iter().map(catalog).collect(),
@@ -212,7 +212,8 @@ fn remarks(collection: &CollectionRecord) -> Vec<String> {
     if amount.read > 0 && collection.mode == "full" {
         texts.push(format!("read in full, {}", bytes(amount.read)));
     }
-    texts
+    // One line a collection: on most days it is all there is to say.
+    if texts.is_empty() { texts } else { vec![texts.join("; ")] }
 }
 
 fn catalog(record: &crate::model::record::CatalogRecord) -> String {
