@@ -1,39 +1,29 @@
 //! Schema changes in plain words: somebody who reads dashboards, not type systems, should know what to expect.
 
 use super::words::several;
-use crate::model::record::{CollectionRecord, SchemaChange};
+use crate::model::record::SchemaChange;
 
 /// Longest type text shown beside its plain words; a struct of fifty fields helps nobody in a mail.
 const TYPE_SHOWN: usize = 40;
 
-/// Changes of one collection that are told one by one; what is left is counted.
-const TOLD_MAX: usize = 10;
+/// New columns told one by one; a table's first load brings all of its columns, and those are told together.
+const NEW_TOLD: usize = 3;
+/// Names shown when new columns are told together.
+const NAMES_SHOWN: usize = 8;
 
-/// What changed in the columns of a collection: changed types first, because they are what breaks a dashboard.
-pub(super) fn told(collection: &CollectionRecord) -> Vec<String> {
-    let changes = &collection.schema_changes;
-    if is_new_table(collection) {
-        return vec![format!("new table with {}", several(changes.len() as u64, "column"))];
-    }
-    let retyped = changes.iter().filter(|change| change.from.is_some());
-    let added = changes.iter().filter(|change| change.from.is_none());
-    let mut sentences: Vec<String> = retyped.chain(added).map(sentence).collect();
-    if sentences.len() > TOLD_MAX {
-        let more = (sentences.len() - TOLD_MAX) as u64;
-        sentences.truncate(TOLD_MAX);
-        sentences.push(format!("{} not shown; the run record has all of them", several(more, "change")));
+/// The changes of one collection: each changed type, and the new columns one by one while they are few.
+pub(super) fn sentences(changes: &[SchemaChange]) -> Vec<String> {
+    let (new, changed): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.from.is_none());
+    let mut sentences: Vec<String> = changed.into_iter().map(sentence).collect();
+    if new.len() <= NEW_TOLD {
+        sentences.extend(new.into_iter().map(sentence));
+    } else {
+        let shown: Vec<&str> = new.iter().take(NAMES_SHOWN).map(|change| change.column.as_str()).collect();
+        let more = new.len() - shown.len();
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        sentences.push(format!("{} new columns: {}{rest}", new.len(), shown.join(", ")));
     }
     sentences
-}
-
-/// Whether this run made the table: everything in it is new, and it was not read by a window.
-fn is_new_table(collection: &CollectionRecord) -> bool {
-    let rows = &collection.rows;
-    !collection.schema_changes.is_empty()
-        && collection.schema_changes.iter().all(|change| change.from.is_none())
-        && collection.mode != "incremental"
-        && rows.inserted > 0
-        && rows.updated + rows.unchanged + rows.deleted == 0
 }
 
 /// One change as a sentence: `age: was whole numbers (bigint), is now text (string); 37 values brought it, …`.
@@ -97,6 +87,16 @@ mod tests {
             count: 0,
             example_ids: Vec::new(),
         }
+    }
+
+    #[test]
+    fn many_new_columns_are_told_together() {
+        let mut changes: Vec<SchemaChange> = (0..20).map(|i| change(&format!("c{i}"), None, "string")).collect();
+        changes.push(change("age", Some("bigint"), "string"));
+        let told = sentences(&changes);
+        assert_eq!(told[0], "age: was whole numbers (bigint), is now text (string)");
+        assert_eq!(told[1], "20 new columns: c0, c1, c2, c3, c4, c5, c6, c7 and 12 more");
+        assert_eq!(told.len(), 2);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Digest {
             verdict: verdict.line,
             trust: trust(record, &troubles),
             collections: record.collections.iter().map(line).collect(),
-            changes: notes(record, changes::told),
+            changes: notes(record, |c| changes::sentences(&c.schema_changes)),
             warnings: notes(record, warnings),
             remarks: notes(record, remarks),
             catalog: record.catalog.iter().map(catalog).collect(),

@@ -126,31 +126,6 @@ fn a_run_with_nothing_new_says_so() {
 }
 
 #[test]
-fn a_new_table_is_one_line_and_many_changes_are_counted() {
-    let change = |n: usize, from: Option<&str>| SchemaChange {
-        path: format!("c{n}"),
-        column: format!("c{n}"),
-        from: from.map(Into::into),
-        to: "string".into(),
-        count: 0,
-        example_ids: Vec::new(),
-    };
-    let mut bills = collection("bills", Outcome::Ok);
-    bills.mode = "full".into();
-    bills.rows = Rows { read: 5, inserted: 5, ..Rows::default() };
-    bills.schema_changes = (0..30).map(|n| change(n, None)).collect();
-    let text = summary(&record(0, vec![bills.clone()]), 80);
-    assert!(text.contains("hospital.bills: new table with 30 columns\n"), "{text}");
-
-    bills.rows.unchanged = 1;
-    bills.schema_changes.push(change(99, Some("bigint")));
-    let text = summary(&record(0, vec![bills]), 80);
-    let told: Vec<&str> = text.lines().filter(|line| line.starts_with("  hospital.bills: ")).collect();
-    assert!(told[0].contains("c99: was whole numbers"), "what changed its type comes first: {text}");
-    assert!(told.contains(&"  hospital.bills: 21 changes not shown; the run record has all of them"), "{text}");
-}
-
-#[test]
 fn summaries_fit_eighty_columns_but_for_commands() {
     let text = summary(&eventful(), 80);
     for line in text.lines().filter(|line| !line.trim_start().starts_with("rerun:")) {
