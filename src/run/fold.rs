@@ -193,8 +193,7 @@ impl Folding<'_> {
         if !differences.is_empty() && !job.options.full && !self.unfinished.full {
             return Err(settings_error(job, &differences));
         }
-        let rebuild =
-            schema.is_none() || !differences.is_empty() || self.unfinished.rebuild || self.forget_schema();
+        let rebuild = schema.is_none() || !differences.is_empty() || self.unfinished.rebuild || self.forget_schema();
         Ok(Found { schema, rebuild })
     }
 
@@ -211,9 +210,7 @@ impl Folding<'_> {
     fn starting_schema(&self, found: &Found) -> TableSchema {
         match &found.schema {
             None => TableSchema::new(self.settings.clone()),
-            Some((stored, _)) if found.rebuild => {
-                stored.rebuilt(self.settings.clone(), self.forget_schema())
-            }
+            Some((stored, _)) if found.rebuild => stored.rebuilt(self.settings.clone(), self.forget_schema()),
             Some((stored, _)) => stored.clone(),
         }
     }
@@ -346,8 +343,7 @@ impl Folding<'_> {
             let ordinal = folders.iter().position(|folder| *folder == partition).and_then(|at| u32::try_from(at).ok());
             let coming = ordinal.and_then(|ordinal| resolution.moved_in.get(&ordinal));
             // A row that the window puts where a stale one stands replaces it there.
-            let mut leaving =
-                ids.into_iter().filter(|id| coming.is_none_or(|coming| !coming.contains(id))).peekable();
+            let mut leaving = ids.into_iter().filter(|id| coming.is_none_or(|coming| !coming.contains(id))).peekable();
             if leaving.peek().is_some() {
                 resolution.moved_out.entry(partition).or_default().extend(leaving);
             }
@@ -374,11 +370,7 @@ impl Folding<'_> {
         Ok((rows.into_iter().sum(), window.ids.len() - places.resolution.repeated))
     }
 
-    async fn rebuild_index(
-        &self,
-        shapes: &Arc<dyn Shapes>,
-        scratch: &Path,
-    ) -> Result<(Head, Resolution)> {
+    async fn rebuild_index(&self, shapes: &Arc<dyn Shapes>, scratch: &Path) -> Result<(Head, Resolution)> {
         let job = self.job;
         let ns = &job.spec.namespace;
         tracing::info!(run = job.run_id, collection = %ns, "the index of places is missing or behind; building it anew");
