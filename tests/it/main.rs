@@ -5,7 +5,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod extract;
+mod full;
+mod halfway;
+mod kill;
 mod oracle;
+mod s3;
+mod signals;
 mod store;
 mod support;
 mod synth;
