@@ -21,6 +21,7 @@ pub struct Cli {
 
 /// Flags that stand before or after the command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "For every command")]
 pub struct Global {
     /// The environment: NAME means env/NAME.toml; what holds a `/` or ends in `.toml` is a path
     #[arg(long, global = true, env = "LAKEFOLD_ENV", hide_env_values = true, value_name = "NAME|PATH")]
@@ -152,10 +153,10 @@ pub struct SynthArgs {
     /// Where to: a folder, or the URI of a MongoDB
     #[arg(long, value_name = "PATH|URI")]
     pub out: String,
-    /// Which hospital; the same seed and scale give the same documents [default: 42]
+    /// Which hospital; the same seed and scale give the same documents
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How big a hospital; 1 is about twenty thousand documents [default: 1]
+    /// How big a hospital; 1 is about twenty thousand documents, and the default
     #[arg(long, value_parser = scale)]
     pub scale: Option<f64>,
     /// Add so many days to what is there, instead of beginning anew

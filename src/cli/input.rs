@@ -8,9 +8,9 @@ use crate::model::collection::{CollectionSpec, Namespace};
 use crate::model::problem::{Problem, listed, nearest};
 use crate::model::settings::Settings;
 use crate::model::signal::Signal;
+use crate::run::clock;
 use crate::run::options::RunOptions;
 use crate::run::query::{QueryRequest, ResultFormat};
-use chrono::Utc;
 use std::path::Path;
 use tokio::sync::watch;
 
@@ -68,7 +68,7 @@ pub fn run_options(
     let since = match &args.since {
         None => None,
         Some(text) => {
-            let since = settings::since(text, settings.timezone, Utc::now());
+            let since = settings::since(text, settings.timezone, clock::now());
             Some(since.map_err(|message| Error::new(Kind::Input, message).context("--since"))?)
         }
     };

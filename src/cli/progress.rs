@@ -170,7 +170,7 @@ impl Progress for Lines {
 
     fn finish(&self, collection: &Namespace, outcome: &str) {
         if let Some(line) = lock(&self.by_collection).remove(collection) {
-            let seconds = line.started.elapsed().as_secs_f64();
+            let seconds = (line.started.elapsed().as_secs_f64() * 1e3).round() / 1e3;
             tracing::info!(%collection, documents = line.documents, bytes = line.bytes, seconds, "{outcome}");
         }
     }

@@ -1,7 +1,7 @@
 //! What a Parquet file says of itself, read with one or two ranges of its end.
 
 use super::{Lake, fault};
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Kind, Result, ResultExt};
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -46,16 +46,16 @@ impl Lake {
     /// [`Kind::Lake`] when it is no Parquet file, or no longer that long.
     pub async fn footer(&self, key: &str, size: u64) -> Result<Footer> {
         let what = || format!("read the Parquet footer of {key}");
-        let fetch = Fetch { store: self.store(), path: self.path(key)?, failure: None };
+        let mut fetch = Fetch { store: self.store(), path: self.path(key)?, failure: None };
         let mut reader = ParquetMetaDataReader::new()
             .with_page_index_policy(PageIndexPolicy::Optional)
             .with_prefetch_hint(Some(PREFETCH_BYTES));
-        let mut fetch = fetch;
-        if let Err(e) = reader.try_load(&mut fetch, size).await {
+        let loaded = reader.try_load(&mut fetch, size).await;
+        if let Some(e) = fetch.failure {
             // The store's own error says more than Parquet's wrapping of it.
-            let failure = fetch.failure.map(|e| fault::error(&e, what()));
-            return Err(failure.unwrap_or_else(|| Error::new(Kind::Lake, e).context(what())));
+            return Err(fault::error(&e, what()));
         }
+        loaded.or_error(Kind::Lake, what())?;
         let metadata = reader.finish().or_error(Kind::Lake, what())?;
         let file = metadata.file_metadata();
         let pairs = file.key_value_metadata();

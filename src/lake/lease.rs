@@ -29,10 +29,10 @@ use tokio::task::JoinHandle;
 const FORMAT: u32 = 1;
 
 /// How often a holder renews its lease.
-pub(super) const RENEW_EVERY: Duration = Duration::from_secs(10);
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 
 /// How long after its last renewal a lease gives way.
-pub(super) const EXPIRES_AFTER: Duration = Duration::from_secs(30);
+const EXPIRES_AFTER: Duration = Duration::from_secs(30);
 
 /// A holder distrusts its own lease that much before others may take it.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -110,6 +110,8 @@ enum Held {
 struct Shared {
     lost: AtomicBool,
     renewed: Mutex<Renewed>,
+    /// Held while a renewal is on its way, so that a release does not pass it.
+    renewing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -181,6 +183,7 @@ impl Lease {
         match &self.held {
             Held::Local { .. } => Ok(()),
             Held::Remote { remote, key, shared, renewing } => {
+                let _quiet = shared.renewing.lock().await;
                 renewing.abort();
                 let version = shared.renewed().version;
                 match remote.delete(key, &Expect::Version(version)).await {
@@ -224,12 +227,11 @@ fn busy(holder: &Holder) -> Error {
 }
 
 fn lock(disk: &Disk, key: &Path, owner: Owner) -> Result<Held> {
-    let what = "lock it";
-    let Some(mut file) = disk.try_lock(key).or_error(Kind::Lake, what)? else {
+    let Some(mut file) = disk.try_lock(key)? else {
         return Err(busy(&holder_in(disk, key)));
     };
     let record = Record::new(owner, Utc::now()).bytes()?;
-    file.set_len(0).and_then(|()| file.write_all(&record)).or_error(Kind::Lake, what)?;
+    file.set_len(0).and_then(|()| file.write_all(&record)).or_error(Kind::Lake, "name the holder")?;
     Ok(Held::Local { file })
 }
 
@@ -237,7 +239,7 @@ fn locked_by(disk: &Disk, key: &Path) -> Result<Option<Holder>> {
     if !disk.file(key).exists() {
         return Ok(None);
     }
-    match disk.try_lock(key).or_error(Kind::Lake, "look at the lease")? {
+    match disk.try_lock(key)? {
         Some(_) => Ok(None),
         None => Ok(Some(holder_in(disk, key))),
     }
@@ -304,7 +306,7 @@ async fn acquire(lake: &Lake, remote: Arc<Remote>, key: Path, owner: Owner) -> R
         match remote.put(&key, record.bytes()?, &expect).await {
             Ok(version) => {
                 let renewed = Mutex::new(Renewed { version, at });
-                let shared = Arc::new(Shared { lost: AtomicBool::new(false), renewed });
+                let shared = Arc::new(Shared { lost: AtomicBool::new(false), renewed, renewing: Default::default() });
                 let task = renew(Arc::clone(&remote), key.clone(), Arc::clone(&shared), record);
                 return Ok(Held::Remote { remote, key, shared, renewing: tokio::spawn(task) });
             }
@@ -324,6 +326,7 @@ async fn renew(remote: Arc<Remote>, key: Path, shared: Arc<Shared>, mut record: 
     turns.tick().await;
     loop {
         turns.tick().await;
+        let _renewing = shared.renewing.lock().await;
         record.renewals += 1;
         let at = (Instant::now(), SystemTime::now());
         let expect = Expect::Version(shared.renewed().version);
@@ -377,13 +380,12 @@ mod tests {
 
     #[test]
     fn a_holder_distrusts_its_lease_before_others_may_take_it() {
-        let key = Path::from("lease");
         let shared = |seconds: u64| {
             let wall = SystemTime::now() - Duration::from_secs(seconds);
             let renewed = Renewed { version: Version::from_text("1"), at: (Instant::now(), wall) };
-            Shared { lost: AtomicBool::new(false), renewed: Mutex::new(renewed) }
+            Shared { lost: AtomicBool::new(false), renewed: Mutex::new(renewed), renewing: Default::default() }
         };
-        assert!(shared(20).age() < EXPIRES_AFTER - MARGIN, "{key}");
+        assert!(shared(20).age() < EXPIRES_AFTER - MARGIN);
         assert!(shared(26).age() > EXPIRES_AFTER - MARGIN, "a machine that slept shows in its wall clock");
     }
 }

@@ -9,7 +9,7 @@ use super::owner::Owner;
 use super::version::{Expect, Version};
 use crate::error::{Error, Kind, Result};
 use bytes::Bytes;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -108,14 +108,17 @@ impl Disk {
     }
 
     /// Opens a lock file and takes it for as long as the returned file is open; `None`: another process has it.
-    pub(super) fn try_lock(&self, key: &object_store::path::Path) -> io::Result<Option<File>> {
+    pub(super) fn try_lock(&self, key: &object_store::path::Path) -> Result<Option<File>> {
         let path = self.file(key);
-        create_folders(path.parent())?;
-        let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
+        let open = || {
+            create_folders(path.parent())?;
+            OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)
+        };
+        let file = open().map_err(|e| failed(&e, format!("open {key}")))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(e)) => Err(e),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(failed(&e, format!("lock {key}"))),
         }
     }
 
@@ -231,6 +234,8 @@ fn failed(e: &io::Error, what: impl std::fmt::Display) -> Error {
 mod tests {
     use super::*;
     use object_store::ObjectStoreExt;
+    use std::io::Read;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     fn key(text: &str) -> object_store::path::Path {
         object_store::path::Path::parse(text).expect("key")
@@ -290,6 +295,29 @@ mod tests {
         std::fs::write(&dead, "").and_then(|()| std::fs::write(&live, "")).expect("files");
         Disk::open(disk.root().to_owned(), Arc::default()).expect("lake");
         assert!(!dead.exists() && live.exists());
+    }
+
+    #[test]
+    fn no_update_is_lost_between_check_and_rename() {
+        let (_folder, disk) = disk();
+        let key = key("_lakefold/catalog/count.json");
+        disk.put(&key, &bytes("0"), &Expect::Absent).expect("put");
+        let landed = AtomicU64::new(0);
+        let count = || {
+            let other = Disk::open(disk.root().to_owned(), Arc::default()).expect("lake");
+            for _ in 0..50 {
+                let mut file = File::open(other.file(&key)).expect("open");
+                let read = version_of(&file.metadata().expect("metadata"));
+                let mut text = String::new();
+                file.read_to_string(&mut text).expect("read");
+                let next = (text.parse::<u64>().expect("a number") + 1).to_string();
+                let put = other.put(&key, &Content::Bytes(next.into()), &Expect::Version(read));
+                landed.fetch_add(u64::from(put.is_ok()), Relaxed);
+            }
+        };
+        std::thread::scope(|threads| (0..4).for_each(|_| drop(threads.spawn(count))));
+        let counted = std::fs::read_to_string(disk.file(&key)).expect("read");
+        assert_eq!(counted, landed.into_inner().to_string());
     }
 
     #[test]

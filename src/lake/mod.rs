@@ -24,7 +24,7 @@ pub mod watermark;
 mod wire;
 
 pub use counting::RequestCounts;
-pub use footer::Footer;
+pub use footer::{Footer, RUN_KEY, SCHEMA_KEY};
 pub use lease::{Holder, Lease};
 pub use version::{Expect, Object, Version};
 

@@ -63,6 +63,9 @@ pub(super) async fn open(settings: &LakeSettings, aws: &[(String, String)]) -> R
     if let Some(path) = settings.url.strip_prefix("file:") {
         // `file:PATH`, `file:/PATH` and `file:///PATH` name a path as it is, without percent signs decoded.
         let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() {
+            return Err(Error::new(Kind::Input, "[lake] url names no folder").hint("file:PATH"));
+        }
         return local(PathBuf::from(path), counters).await;
     }
     let url = Url::parse(&settings.url).or_error(Kind::Input, "read [lake] url")?;
@@ -245,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_lake_is_an_input_error() {
-        for url in ["ftp://bucket/x", "lake", "s3:///x"] {
+        for url in ["ftp://bucket/x", "lake", "s3:///x", "file:"] {
             let settings =
                 LakeSettings { url: url.to_owned(), endpoint: None, region: None, path_style: true, zstd_level: 3 };
             assert_eq!(open(&settings, &[]).await.err().map(|e| e.kind()), Some(Kind::Input), "{url}");

@@ -78,7 +78,8 @@ impl ColumnType {
                 DataType::Struct(children.iter().map(|child| child.arrow(local)).collect::<Fields>())
             }
             ColumnType::Map(value) => {
-                let entry = vec![Field::new("key", DataType::Utf8, false), Field::new("value", value.arrow(local), true)];
+                let entry =
+                    vec![Field::new("key", DataType::Utf8, false), Field::new("value", value.arrow(local), true)];
                 DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry.into()), false)), false)
             }
         }

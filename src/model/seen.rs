@@ -329,3 +329,74 @@ impl From<Fields> for Vec<Field> {
         fields.list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seen() -> impl Strategy<Value = Seen> {
+        let kinds = vec![Kind::Int, Kind::Double, Kind::String, Kind::Date];
+        let leaf = prop::collection::vec((prop::sample::select(kinds), any::<bool>()), 0..3).prop_map(|kinds| {
+            let mut seen = Seen::default();
+            for (kind, odd) in kinds {
+                seen.note(kind, String::new);
+                seen.traits.odd_time |= odd;
+            }
+            seen
+        });
+        leaf.prop_recursive(3, 16, 3, |inner| {
+            let names = prop::sample::select(vec!["a", "b", "c", "d"]);
+            (inner.clone(), prop::collection::vec((names, inner.clone()), 0..3), prop::option::of(inner), 0..8_u8)
+                .prop_map(|(mut seen, fields, items, guard)| {
+                    for (name, field) in fields {
+                        seen.note(Kind::Document, String::new);
+                        let at = seen.fields.ensure(name);
+                        seen.fields.get_mut(at).unwrap().absorb(&field);
+                    }
+                    if items.is_some() {
+                        seen.note(Kind::Array, String::new);
+                    }
+                    seen.items = items.map(Box::new);
+                    if guard == 0 {
+                        seen.trip(Guard::Keys);
+                    }
+                    seen
+                })
+        })
+    }
+
+    /// What columns follow from: kinds without counts and order, and nothing below a guard but what its values hold.
+    fn essence(seen: &Seen) -> String {
+        let mut kinds: Vec<Kind> = seen.sightings().iter().map(|s| s.kind).collect();
+        kinds.sort();
+        let mut fields: Vec<String> = match seen.guard {
+            Some(_) => Vec::new(),
+            None => seen.fields.iter().map(|f| format!("{}:{}", f.name, essence(&f.seen))).collect(),
+        };
+        fields.sort();
+        let below = |seen: &Option<Box<Seen>>| seen.as_deref().map(essence);
+        format!("{kinds:?}{:?}{fields:?}{:?}{:?}{:?}", seen.traits, below(&seen.items), seen.guard, below(&seen.values))
+    }
+
+    fn union(a: &Seen, b: &Seen) -> Seen {
+        let mut union = a.clone();
+        union.absorb(b);
+        union
+    }
+
+    proptest! {
+        #[test]
+        fn union_is_commutative_associative_and_idempotent(a in seen(), b in seen(), c in seen()) {
+            prop_assert_eq!(essence(&union(&a, &b)), essence(&union(&b, &a)));
+            prop_assert_eq!(essence(&union(&union(&a, &b), &c)), essence(&union(&a, &union(&b, &c))));
+            prop_assert_eq!(essence(&union(&a, &a)), essence(&a));
+        }
+
+        #[test]
+        fn what_was_seen_survives_its_json(a in seen()) {
+            let json = serde_json::to_string(&a).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Seen>(&json).unwrap(), a);
+        }
+    }
+}

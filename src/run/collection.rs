@@ -7,7 +7,7 @@ use super::options::RunOptions;
 use super::recover::{self, Unfinished};
 use super::scope::{Decision, Facts, decide};
 use crate::error::{Error, Kind, Result};
-use crate::extract::{Described, ReadRequest, Source};
+use crate::extract::{CollectionKind, Described, ReadRequest, Source};
 use crate::lake::watermark::{Line, Watermarks};
 use crate::lake::{Lake, Lease};
 use crate::merge::budget::Budget;
@@ -89,6 +89,7 @@ impl Job<'_> {
                 });
             }
         }
+        record.retries = self.source.retries(ns);
         record.seconds = started.elapsed().as_secs_f64();
         self.progress.finish(ns, record.outcome.as_str());
         record
@@ -187,7 +188,8 @@ impl Job<'_> {
             record.warnings.push(format!("no index on {path}: every window reads the whole collection"));
         }
         let fingerprint = fingerprint(&settings);
-        let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, lease };
+        let view = described.kind == CollectionKind::View;
+        let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, view, lease };
         folding.run(record, window.batches()).await?;
         record.watermark = decision.watermark.and_then(clock::rfc3339);
         let Some(lease) = lease else { return Ok(Outcome::Ok) };

@@ -42,6 +42,8 @@ pub struct Folding<'a> {
     pub decision: &'a Decision,
     /// What a dead run left.
     pub unfinished: &'a Unfinished,
+    /// The source is a view, whose `_id`s nothing keeps unique.
+    pub view: bool,
     /// None in a dry run, which writes nothing.
     pub lease: Option<&'a Lease>,
 }
@@ -90,6 +92,10 @@ impl Folding<'_> {
         self.refuse_unknown(&found, listed.as_ref(), full)?;
         let folders = window.shaper.partitions().to_vec();
         let mut places = self.places(&found, &mut window, &folders, listed, &shapes, scratch.path()).await?;
+        if self.view && places.resolution.repeated > 0 {
+            return Err(Error::new(Kind::Source, format!("the view gives {} documents twice", places.resolution.repeated))
+                .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
+        }
         if full && !found.rebuild && !job.options.allow_shrink {
             shrink::check(places.head.rows(), places.resolution.known, job)?;
         }

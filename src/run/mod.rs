@@ -17,6 +17,7 @@ mod shapes;
 mod shrink;
 
 pub use interrupt::Interrupt;
+pub use options::RunOptions;
 pub use pool::run;
 
 use crate::error::{Error, Kind, Result};

@@ -15,6 +15,8 @@ use crate::model::progress::Progress;
 use crate::model::record::{self, CollectionRecord, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
@@ -50,7 +52,8 @@ pub async fn run(
     let memory = settings.run.memory.saturating_sub(BASE);
     let at_once = (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
-    let jobs = chosen.iter().map(|spec| {
+    let mut jobs: Vec<BoxFuture<'_, CollectionRecord>> = Vec::with_capacity(chosen.len());
+    for spec in &chosen {
         let job = Job {
             settings,
             spec,
@@ -64,8 +67,8 @@ pub async fn run(
             budget,
             unfinished: unfinished.contains(&spec.namespace.folder()),
         };
-        async move { job.run().await }
-    });
+        jobs.push(async move { job.run().await }.boxed());
+    }
     let records: Vec<CollectionRecord> =
         stream::iter(jobs).buffered(usize::try_from(at_once).unwrap_or(1)).collect().await;
 

@@ -4,7 +4,7 @@ use super::names::Level;
 use crate::model::column::{Column, ColumnType};
 use crate::model::record::SchemaChange;
 use crate::model::seen::{KindSet, Seen};
-use crate::model::table::{Change, TableSchema};
+use crate::model::table::{Change, ID, TableSchema};
 
 /// A column or struct child that appeared or changed its type.
 struct Difference {
@@ -58,34 +58,50 @@ pub fn history(before: &[Column], after: &[Column], version: u64) -> Vec<Change>
 /// For the run's record: with how many values of new kinds there were, and ids that show them.
 pub fn record(before: &TableSchema, after: &TableSchema) -> Vec<SchemaChange> {
     let keys = &after.settings.partition_keys;
-    between(&before.columns, &after.columns)
-        .into_iter()
-        .map(|d| {
-            let mut known = KindSet::default();
-            for node in nodes(&before.seen, keys, &d.path) {
-                for sighting in node.sightings() {
-                    known.insert(sighting.kind);
+    let columns = between(&before.columns, &after.columns).into_iter().map(|d| {
+        let mut known = KindSet::default();
+        for node in nodes(&before.seen, keys, &d.path) {
+            for sighting in node.sightings() {
+                known.insert(sighting.kind);
+            }
+        }
+        let mut change = SchemaChange {
+            path: d.originals.join("."),
+            column: d.path.join("."),
+            from: d.from,
+            to: d.to,
+            count: 0,
+            example_ids: Vec::new(),
+        };
+        for node in nodes(&after.seen, keys, &d.path) {
+            for sighting in node.sightings().iter().filter(|s| !known.contains(s.kind)) {
+                change.count += sighting.count;
+                if !change.example_ids.contains(&sighting.example) {
+                    change.example_ids.push(sighting.example.clone());
                 }
             }
-            let mut change = SchemaChange {
-                path: d.originals.join("."),
-                column: d.path.join("."),
-                from: d.from,
-                to: d.to,
-                count: 0,
-                example_ids: Vec::new(),
-            };
-            for node in nodes(&after.seen, keys, &d.path) {
-                for sighting in node.sightings().iter().filter(|s| !known.contains(s.kind)) {
-                    change.count += sighting.count;
-                    if !change.example_ids.contains(&sighting.example) {
-                        change.example_ids.push(sighting.example.clone());
-                    }
-                }
-            }
-            change
-        })
-        .collect()
+        }
+        change
+    });
+    id(before, after).into_iter().chain(columns).collect()
+}
+
+/// The change of the `_id` column, when ids of new kinds gave a published one another type.
+fn id(before: &TableSchema, after: &TableSchema) -> Option<SchemaChange> {
+    let (from, to) = (before.glue_type(ID)?, after.glue_type(ID)?);
+    if before.ids.is_empty() || from == to {
+        return None;
+    }
+    let known = before.id_kinds(before.version);
+    let new = || after.ids.iter().filter(|id| !known.contains(id.sighting.kind));
+    Some(SchemaChange {
+        path: ID.to_owned(),
+        column: ID.to_owned(),
+        from: Some(from),
+        to,
+        count: new().map(|id| id.sighting.count).sum(),
+        example_ids: new().map(|id| id.sighting.example.clone()).collect(),
+    })
 }
 
 /// Everything seen at a path of folded names: spellings that fold alike, bare values and elements of lists.

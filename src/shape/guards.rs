@@ -38,7 +38,9 @@ fn widest(columns: &[Column]) -> Option<Vec<String>> {
             }
             let ColumnType::Struct(children) = kind else { continue };
             path.push(column.name.clone());
-            let wider = best.as_ref().is_none_or(|(most, at)| children.len() > *most || (children.len() == *most && *path < *at));
+            let wider = best
+                .as_ref()
+                .is_none_or(|(most, at)| children.len() > *most || (children.len() == *most && *path < *at));
             if wider {
                 *best = Some((children.len(), path.clone()));
             }

@@ -59,27 +59,25 @@ fn decimal(bytes: [u8; 16], out: &mut String) {
         Ok(zeros @ 0..=40) => {
             let _ = write!(out, "{sign}{digits}{:0<1$}", "", zeros as usize);
         }
-        _ if is_double(digits, exponent) => Number { negative, digits, exponent }.write(out),
         _ => {
-            let mut inner = String::new();
-            Number { negative, digits, exponent }.write(&mut inner);
-            let _ = write!(out, "{{\"$numberDecimal\":\"{inner}\"}}");
+            let mut shortest = String::new();
+            number.write(&mut shortest);
+            match shortest.parse::<f64>() {
+                Ok(x) if is_double(digits, exponent) => canonical::double(x, out),
+                _ => drop(write!(out, "{{\"$numberDecimal\":\"{shortest}\"}}")),
+            }
         }
     }
 }
 
-/// Whether `digits * 10^exponent`, a fraction, is exactly a double with those shortest digits.
+/// Whether the fraction `digits * 10^exponent` is exactly a double: what is left without its fives fits 53 bits.
 fn is_double(digits: u128, exponent: i32) -> bool {
-    let places = exponent.unsigned_abs();
-    let fives = 5_u128.checked_pow(places).filter(|fives| exponent < 0 && digits % fives == 0);
-    let exact = fives.is_some_and(|fives| {
+    let fives =
+        5_u128.checked_pow(exponent.unsigned_abs()).filter(|fives| exponent < 0 && digits.is_multiple_of(*fives));
+    fives.is_some_and(|fives| {
         let numerator = digits / fives;
         numerator >> numerator.trailing_zeros() < 1 << 53
-    });
-    exact && digits < 10_u128.pow(17) && {
-        let nearest = digits as f64 / 10_f64.powi(places.cast_signed());
-        Decimal::from_double(nearest) == Decimal::Finite(Number::new(false, digits, exponent))
-    }
+    })
 }
 
 /// A document as Extended JSON in its own order, its numbers by value: `{n: 1}` and `{n: 1.0}` are the same id.
@@ -131,7 +129,9 @@ fn reads_as_other(text: &str) -> bool {
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         shape == "0000-00-00T00:00:00.000Z"
     };
-    let uuid = |text: &str| text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && hex(&text.replace('-', ""));
+    let uuid = |text: &str| {
+        text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && hex(&text.replace('-', ""))
+    };
     text.starts_with(['{', '[', '"'])
         || text == "true"
         || text == "false"

@@ -56,7 +56,8 @@ impl<'a> Row<'a> {
 
     /// The pointer for one more value of a duplicate key.
     fn mark(&self, pointer: &str) -> String {
-        let number = 1 + self.entries.iter().filter(|(p, _)| p.rsplit_once("~#").is_some_and(|(p, _)| p == pointer)).count();
+        let number =
+            1 + self.entries.iter().filter(|(p, _)| p.rsplit_once("~#").is_some_and(|(p, _)| p == pointer)).count();
         format!("{pointer}~#{number}")
     }
 

@@ -30,7 +30,6 @@ mod shaper;
 #[cfg(test)]
 mod tests;
 
-
 pub use convert::Converter;
 pub use id::id_hashes;
 pub use shaper::Shaper;

@@ -111,7 +111,9 @@ impl<'a> Observer<'a> {
                 (&mut traits.fine_number, scaled_double(x).is_none() && fine(Decimal::from_double(x)))
             }
             Value::Decimal(bytes) if !traits.fine_number => (&mut traits.fine_number, fine(Decimal::from_bytes(bytes))),
-            Value::Date(ms) if !traits.odd_time => (&mut traits.odd_time, self.clock.place(ms).is_none_or(|p| p.repeated)),
+            Value::Date(ms) if !traits.odd_time => {
+                (&mut traits.odd_time, self.clock.place(ms).is_none_or(|p| p.repeated))
+            }
             Value::Timestamp { seconds, .. } if !traits.odd_time => {
                 (&mut traits.odd_time, self.clock.place(i64::from(seconds) * 1000).is_none_or(|p| p.repeated))
             }

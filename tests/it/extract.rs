@@ -354,8 +354,15 @@ async fn a_read_that_breaks_goes_on() {
     let all = (0..30_000).map(|n| doc! { "_id": n, "at": DateTime::from_millis(MAY + n) });
     database.collection::<Document>("c").insert_many(all).await.expect("insert");
     let namespace = Namespace { database: "h".into(), collection: "c".into() };
-    for (code, close) in [(43, false), (189, false), (0, true)] {
-        let mut data = doc! { "failCommands": ["getMore"], "closeConnection": close };
+    for (command, code, close) in [
+        ("getMore", 43, false),
+        ("getMore", 189, false),
+        ("getMore", 0, true),
+        ("listCollections", 189, false),
+        ("listIndexes", 189, false),
+        ("aggregate", 189, false),
+    ] {
+        let mut data = doc! { "failCommands": [command], "closeConnection": close };
         if code != 0 {
             data.insert("errorCode", code);
         }
@@ -366,9 +373,9 @@ async fn a_read_that_breaks_goes_on() {
         let mut request = request("h", "c", Scope::Full);
         request.batch_documents = 500;
         let found = documents(source.as_ref(), request).await.expect("read in spite of breaks");
-        assert_eq!(ids(&found).len(), 30_000, "code {code}: each document once");
+        assert_eq!(ids(&found).len(), 30_000, "{command}, {code}: each document once");
         assert_eq!(ids(&found).into_iter().collect::<BTreeSet<_>>().len(), 30_000);
-        assert!(source.retries(&namespace) >= 3, "code {code}: {}", source.retries(&namespace));
+        assert!(source.retries(&namespace) >= 3, "{command}, {code}: {}", source.retries(&namespace));
     }
     server
         .command(doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn",

@@ -144,9 +144,13 @@ async fn deletions_are_conditional_and_repeatable(lake: &Lake) {
     let key = "db/gone/date=2024-05-01/data.parquet";
     let first = lake.put(key, "one".into(), Expect::Absent).await.expect("create");
     let second = lake.put(key, "two".into(), Expect::Version(first.clone())).await.expect("update");
+    let before = lake.requests();
     conflicts(lake.delete(key, Expect::Version(first.clone())).await);
     assert!(lake.head(key).await.expect("head").is_some(), "a refused deletion deletes nothing");
+    let refused = lake.requests();
     lake.delete(key, Expect::Version(second.clone())).await.expect("delete");
+    assert_eq!(lake.requests().heads, refused.heads, "the store decides in one step, without a look before");
+    assert_eq!(lake.requests().deletes, before.deletes + 2);
     assert!(lake.head(key).await.expect("head").is_none());
     lake.delete(key, Expect::Version(second)).await.expect("repeated");
     lake.delete(key, Expect::Any).await.expect("repeated");
@@ -332,6 +336,7 @@ async fn a_lease_taken_away_is_noticed(ground: &Ground) {
     lake.put(&layout::lease_key(&ns()), "{}".into(), Expect::Any).await.expect("taken away");
     let error = until(|| async { lease.check().err() }).await;
     assert_eq!(error.kind(), Kind::Conflict);
+    assert!(error.to_string().ends_with("another run took the lease"), "not only that it grew old: {error}");
     lease.release().await.expect("nothing to give back");
     assert!(lake.head(&layout::lease_key(&ns())).await.expect("head").is_some(), "the successor's lease stays");
 }

@@ -12,7 +12,9 @@ const DOING: &str = "ask MongoDB for its time";
 /// Asks the primary for its time; fails with [`Kind::Unavailable`] when it cannot be reached or refuses the user.
 pub(super) async fn bound(connection: &Connection) -> Result<Bound> {
     let reply = hello(connection).await?;
-    let admitted = connection.command("admin", doc! { "listDatabases": 1, "nameOnly": true }).await?;
+    let admin = connection.client().await?.database("admin");
+    let admitted =
+        admin.run_command(doc! { "listDatabases": 1, "nameOnly": true, "comment": connection.comment() }).await;
     // `hello` is answered to anybody; whether this user may read anything at all shows here.
     if let Err(error) = admitted
         && is_refused(&error)

@@ -71,12 +71,29 @@ impl Connection {
         &self.comment
     }
 
-    /// Runs a command about data that may be a little old, from the primary if there is one.
-    pub async fn command(&self, database: &str, mut command: Document) -> Result<mongodb::error::Result<Document>> {
+    /// Runs a command about a collection, of data that may be a little old, from the primary if there is one.
+    ///
+    /// The outer error is lakefold's own, the inner one the server's last word after some tries.
+    pub async fn command(
+        &self,
+        namespace: &Namespace,
+        mut command: Document,
+    ) -> Result<mongodb::error::Result<Document>> {
         command.insert("comment", self.comment.as_str());
         let anywhere = SelectionCriteria::ReadPreference(ReadPreference::PrimaryPreferred { options: None });
-        let database = self.client().await?.database(database);
-        Ok(database.run_command(command).selection_criteria(anywhere).await)
+        let database = self.client().await?.database(&namespace.database);
+        let mut tries = 0;
+        loop {
+            let reply = database.run_command(command.clone()).selection_criteria(anywhere.clone()).await;
+            tries += 1;
+            match &reply {
+                Err(error) if failure::is_transient(error) && tries < failure::TRIES => {
+                    self.count_retry(namespace);
+                    tokio::time::sleep(failure::backoff(tries)).await;
+                }
+                _ => return Ok(reply),
+            }
+        }
     }
 
     pub fn majority(&self) -> bool {

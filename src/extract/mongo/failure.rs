@@ -3,6 +3,18 @@
 use crate::error::{Error, Kind};
 use crate::model::redact;
 use mongodb::error::ErrorKind;
+use std::time::Duration;
+
+/// Tries of one request that bring nothing new, before it fails.
+pub(super) const TRIES: u32 = 6;
+
+/// Wait before the first repetition; doubles with each.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// How long to wait after so many tries: twice as long each time, and never the same for two readers.
+pub(super) fn backoff(tries: u32) -> Duration {
+    BACKOFF.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).mul_f64(rand::random_range(0.5..1.5))
+}
 
 /// Numbers of server errors, as MongoDB's `error_codes.yml` names them.
 mod code {

@@ -39,7 +39,7 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
 }
 
 async fn kind(connection: &Connection, namespace: &Namespace) -> Result<CollectionKind> {
-    let reply = connection.command(&namespace.database, list_collections(&namespace.collection)).await?;
+    let reply = connection.command(namespace, list_collections(&namespace.collection)).await?;
     let reply = reply.map_err(|error| explain(Kind::Source, &error, &format!("look for {namespace}")))?;
     match first_batch(&reply).first().map(|found| found.get_str("type").unwrap_or("collection")) {
         None => Err(missing(namespace, "in the MongoDB")),
@@ -52,7 +52,7 @@ async fn kind(connection: &Connection, namespace: &Namespace) -> Result<Collecti
 
 /// Only speed depends on the indexes: without the permission to see them a collection is read without.
 async fn indexes(connection: &Connection, namespace: &Namespace) -> Result<Option<Vec<Document>>> {
-    let reply = connection.command(&namespace.database, doc! { "listIndexes": &namespace.collection }).await?;
+    let reply = connection.command(namespace, doc! { "listIndexes": &namespace.collection }).await?;
     Ok(reply.ok().map(|reply| first_batch(&reply)))
 }
 
@@ -63,7 +63,7 @@ async fn size(connection: &Connection, namespace: &Namespace) -> Result<(Option<
         doc! { "$project": { "storageStats.count": 1, "storageStats.size": 1 } },
     ];
     let command = doc! { "aggregate": &namespace.collection, "pipeline": &pipeline[..], "cursor": {} };
-    let Ok(reply) = connection.command(&namespace.database, command).await? else { return Ok((None, None)) };
+    let Ok(reply) = connection.command(namespace, command).await? else { return Ok((None, None)) };
     let shards = first_batch(&reply);
     let sum = |key| {
         let of_shard = |shard: &Document| number(shard.get_document("storageStats").ok()?.get(key)?);

@@ -1,7 +1,6 @@
 //! From a request to the queries that answer it: together they find every document, each one once.
 
 use super::connect::Connection;
-use super::failure::is_transient;
 use super::ids::{self, IdRange};
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
@@ -114,12 +113,9 @@ async fn sample(connection: &Connection, request: &ReadRequest, size: u64) -> Re
         "cursor": { "batchSize": size },
         "collation": { "locale": "simple" },
     };
-    let reply = match connection.command(&request.namespace.database, command).await? {
+    let reply = match connection.command(&request.namespace, command).await? {
         Ok(reply) => reply,
-        Err(error) => {
-            if is_transient(&error) {
-                connection.count_retry(&request.namespace);
-            }
+        Err(_) => {
             tracing::debug!(collection = %request.namespace, "no sample of _id: reading by one cursor");
             return Ok(Vec::new());
         }

@@ -5,7 +5,7 @@
 //! a break like others.
 
 use super::connect::Connection;
-use super::failure::{explain, is_transient, refuses_majority};
+use super::failure::{TRIES, backoff, explain, is_transient, refuses_majority};
 use super::layout::{self, Layout};
 use super::plan::{self, Query, Selection};
 use super::reply;
@@ -20,15 +20,8 @@ use mongodb::options::{Collation, FindOptions, ReadConcern};
 use mongodb::raw_batch_cursor::SessionRawBatchCursor;
 use mongodb::{ClientSession, Collection};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-
-/// Tries of one query that bring nothing new, before it fails.
-const TRIES: u32 = 6;
-
-/// Wait before the first repetition; doubles with each.
-const BACKOFF: Duration = Duration::from_millis(200);
 
 /// Where batches go.
 type Sender = mpsc::Sender<RawBatch>;
@@ -102,12 +95,13 @@ impl Reader {
         let mut tries = 0;
         loop {
             let mut progress = false;
+            let majority = self.connection.majority();
             let error = match self.attempt(&mut query, &mut progress).await {
                 Ok(Ended::Complete | Ended::Abandoned) => return Ok(()),
                 Err(Broken::Refused(error)) => return Err(error.context(doing)),
                 Err(Broken::Driver(error)) => error,
             };
-            if refuses_majority(&error) && self.connection.majority() {
+            if refuses_majority(&error) && majority {
                 self.connection.forgo_majority();
                 continue;
             }
@@ -197,9 +191,4 @@ impl Reader {
         // The server takes 0 for "none at all" and 1 for "close after the first".
         u32::try_from(fitting.min(self.request.batch_documents).max(2)).unwrap_or(u32::MAX)
     }
-}
-
-/// Twice as long each time, and never the same for two readers.
-fn backoff(tries: u32) -> Duration {
-    BACKOFF.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).mul_f64(rand::random_range(0.5..1.5))
 }

@@ -47,6 +47,8 @@ pub struct Resolution {
     pub rejected: HashMap<u32, HashSet<u128>>,
     /// Partition folder -> ids whose newer reading is in another partition.
     pub stale: BTreeMap<String, HashSet<u128>>,
+    /// Readings of ids that were read more than once.
+    pub repeated: u64,
     /// Distinct ids read that the index knew.
     pub known: u64,
     /// New contents of buckets, on local disk: (object key, file).
@@ -160,6 +162,7 @@ fn winners(entries: &[Entry], names: &[Arc<str>], resolution: &mut Resolution) -
     for entry in entries {
         match winners.last() {
             Some(winner) if winner.hash == entry.hash => {
+                resolution.repeated += 1;
                 if winner.partition != entry.partition {
                     resolution.losers.entry(entry.partition).or_default().insert(entry.sequence);
                     if let Some(name) = names.get(entry.partition as usize) {

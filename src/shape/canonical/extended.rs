@@ -78,7 +78,11 @@ fn scalar(value: Value<'_>, out: &mut String) {
         }
         Value::ObjectId(id) => wrapped("$oid", &hexadecimal(&id), out),
         Value::Binary { subtype, bytes } => {
-            let _ = write!(out, "{{\"$binary\":{{\"base64\":\"{}\",\"subType\":\"{subtype:02x}\"}}}}", STANDARD.encode(bytes));
+            let _ = write!(
+                out,
+                "{{\"$binary\":{{\"base64\":\"{}\",\"subType\":\"{subtype:02x}\"}}}}",
+                STANDARD.encode(bytes)
+            );
         }
         Value::Regex { pattern, options } => {
             out.push_str("{\"$regularExpression\":{\"pattern\":");

@@ -65,7 +65,8 @@ fn is_bare(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let whole_fine = digits(whole) && (whole == "0" || !whole.starts_with('0'));
     let fraction_fine = fraction.is_none_or(|f| digits(f) && !f.ends_with('0'));
-    let exponent_fine = exponent.is_none_or(|e| e.strip_prefix(['+', '-']).is_some_and(|e| digits(e) && !e.starts_with('0')));
+    let exponent_fine =
+        exponent.is_none_or(|e| e.strip_prefix(['+', '-']).is_some_and(|e| digits(e) && !e.starts_with('0')));
     whole_fine && fraction_fine && exponent_fine
 }
 

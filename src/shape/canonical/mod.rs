@@ -54,7 +54,11 @@ pub fn text(value: Value<'_>, out: &mut String) {
 /// Appends a double's canonical text; integers of up to 15 digits, by far the most, need no search for digits.
 pub fn double(x: f64, out: &mut String) {
     let whole = x as i64;
-    if whole as f64 == x && whole.unsigned_abs() < 1_000_000_000_000_000 && double_of(whole) == Some(x) && !is_negative_zero(x) {
+    if whole as f64 == x
+        && whole.unsigned_abs() < 1_000_000_000_000_000
+        && double_of(whole) == Some(x)
+        && !is_negative_zero(x)
+    {
         let _ = write!(out, "{whole}");
     } else {
         Decimal::from_double(x).write(out);

@@ -45,8 +45,11 @@ impl Converter {
     pub fn new(from: &Schema, from_version: u64, to: &TableSchema, timezone: chrono_tz::Tz) -> Result<Option<Self>> {
         let target = to.arrow();
         if let Some(unknown) = from.fields().iter().find(|field| target.field_with_name(field.name()).is_err()) {
-            return Err(Error::new(ErrorKind::Schema, format!("a data file has the column `{}`, its table has not", unknown.name()))
-                .hint("the table's schema file is older than its data: rebuild the table with --full --forget-schema"));
+            return Err(Error::new(
+                ErrorKind::Schema,
+                format!("a data file has the column `{}`, its table has not", unknown.name()),
+            )
+            .hint("the table's schema file is older than its data: rebuild the table with --full --forget-schema"));
         }
         let only_strings = to.id_kinds(from_version).within(KindSet::of(&[Kind::String]));
         let ids = from.field_with_name(ID).is_ok_and(|field| *field.data_type() != to.id_type())
@@ -118,15 +121,19 @@ impl Converter {
             let mut writer = Writer::new();
             stored::write_fields(&stored, index, &tree, self.clock, &mut writer);
             let bytes = writer.finish();
-            let document = Document::new(&bytes)
-                .map_err(|damage| Error::new(ErrorKind::Invariant, format!("P6: a stored row cannot be read back: {damage}")))?;
+            let document = Document::new(&bytes).map_err(|damage| {
+                Error::new(ErrorKind::Invariant, format!("P6: a stored row cannot be read back: {damage}"))
+            })?;
             let mut row = Row::default();
             record.append_fields(document, None, &mut row);
             carried.carry("", &mut row);
             texts.push(row.finish().map(|(text, _)| text));
         }
         if !self.to.misfits && texts.iter().any(Option::is_some) {
-            return Err(Error::new(ErrorKind::Invariant, "P6: a conversion has misfits and the table no column for them"));
+            return Err(Error::new(
+                ErrorKind::Invariant,
+                "P6: a conversion has misfits and the table no column for them",
+            ));
         }
         let columns = record.finish_children().or_error(ErrorKind::Schema, "convert columns")?;
         Ok((columns, self.to.misfits.then(|| Arc::new(StringArray::from(texts)) as ArrayRef)))

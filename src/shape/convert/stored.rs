@@ -61,9 +61,9 @@ impl Shape {
     fn new(nodes: &[&Seen], data_type: &DataType) -> Result<Self> {
         Ok(match data_type {
             DataType::List(element) => Self::List(Box::new(Self::new(nodes, element.data_type())?)),
-            DataType::Struct(children) => {
-                Self::Record(children.iter().map(|child| Field::new(nodes, Level::Nested, child)).collect::<Result<_>>()?)
-            }
+            DataType::Struct(children) => Self::Record(
+                children.iter().map(|child| Field::new(nodes, Level::Nested, child)).collect::<Result<_>>()?,
+            ),
             DataType::Map(entries, _) => match entries.data_type() {
                 DataType::Struct(pair) if let [_, value] = pair.as_ref() => {
                     Self::Map(Box::new(Self::new(&[], value.data_type())?))
@@ -81,7 +81,15 @@ impl Shape {
     }
 
     /// Appends what stands at `index`; nothing for NULL without an exact original. Whether anything was appended.
-    fn write(&self, key: &str, array: &dyn Array, index: usize, tree: Option<&Tree>, clock: Clock, writer: &mut Writer) -> bool {
+    fn write(
+        &self,
+        key: &str,
+        array: &dyn Array,
+        index: usize,
+        tree: Option<&Tree>,
+        clock: Clock,
+        writer: &mut Writer,
+    ) -> bool {
         if let Some(exact) = tree.and_then(|tree| tree.value.as_ref()) {
             exact.append(key, writer);
             return true;

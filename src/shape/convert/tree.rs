@@ -33,9 +33,10 @@ impl Tree {
             Some((pointer, number)) => (pointer, number.parse::<u64>().ok()),
             None => (pointer, None),
         };
-        let place = pointer.split('/').skip(1).fold(self, |tree, step| {
-            tree.children.entry(step.replace("~1", "/").replace("~0", "~")).or_default()
-        });
+        let place = pointer
+            .split('/')
+            .skip(1)
+            .fold(self, |tree, step| tree.children.entry(step.replace("~1", "/").replace("~0", "~")).or_default());
         match shadow {
             Some(number) => drop(place.shadows.insert(number, value)),
             None => place.value = Some(value),

@@ -68,16 +68,15 @@ impl Record {
         self.valid.append_null();
     }
 
-    /// Appends one value to every child. The `_id` of the document itself is no field: it has a column of its own.
+    /// Appends one value to every child; at the top of a document its `_id` is left out.
     pub fn append_fields<'a>(&mut self, document: Document<'a>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
-        let top = row.path.is_empty();
         let base = row.slots.len();
         row.slots.resize(base + self.children.len(), None);
         let mut hint = 0;
         for element in document.elements() {
             let below = privacy.and_then(|p| p.child(element.key));
             let value = element.value();
-            if below.is_some_and(Privacy::excluded) || is_void(value, below) || (top && element.key == ID.as_bytes()) {
+            if below.is_some_and(Privacy::excluded) || is_void(value, below) {
                 continue;
             }
             let place = match self.spellings.get(hint) {
@@ -85,8 +84,11 @@ impl Record {
                 _ => self.places.get(element.key).copied(),
             };
             let Some((at, child)) = place.and_then(|at| Some((at, self.spellings.get(at)?.1))) else {
-                // Only a field that was not observed has no column; it is kept all the same.
-                row.loser(element.key, value, false, below);
+                // The row's identity has its own column. Any other field was observed and has one; were it not so, it
+                // would be kept all the same.
+                if !(row.path.is_empty() && element.key == ID.as_bytes()) {
+                    row.loser(element.key, value, false, below);
+                }
                 continue;
             };
             hint = at + 1;

@@ -10,21 +10,36 @@ pub enum Value<'a> {
     String(&'a str),
     Document(Document<'a>),
     Array(Document<'a>),
-    Binary { subtype: u8, bytes: &'a [u8] },
+    Binary {
+        subtype: u8,
+        bytes: &'a [u8],
+    },
     Undefined,
     ObjectId([u8; 12]),
     Boolean(bool),
     /// Milliseconds since 1970, UTC.
     Date(i64),
     Null,
-    Regex { pattern: &'a str, options: &'a str },
-    DbPointer { namespace: &'a str, id: [u8; 12] },
+    Regex {
+        pattern: &'a str,
+        options: &'a str,
+    },
+    DbPointer {
+        namespace: &'a str,
+        id: [u8; 12],
+    },
     Code(&'a str),
     Symbol(&'a str),
-    CodeWithScope { code: &'a str, scope: Document<'a> },
+    CodeWithScope {
+        code: &'a str,
+        scope: Document<'a>,
+    },
     Int32(i32),
     /// Seconds since 1970 and a counter within the second.
-    Timestamp { seconds: u32, increment: u32 },
+    Timestamp {
+        seconds: u32,
+        increment: u32,
+    },
     Int64(i64),
     /// The 16 bytes as they stand in BSON.
     Decimal([u8; 16]),
@@ -94,10 +109,7 @@ impl<'a> Value<'a> {
                 let text = std::str::from_utf8(bytes).map_err(|_| Damage::Utf8)?;
                 let mut parts = text.split('\0');
                 let (pattern, options) = (parts.next(), parts.next());
-                Value::Regex {
-                    pattern: pattern.ok_or(Damage::Truncated)?,
-                    options: options.ok_or(Damage::Truncated)?,
-                }
+                Value::Regex { pattern: pattern.ok_or(Damage::Truncated)?, options: options.ok_or(Damage::Truncated)? }
             }
             0x0c => {
                 let (namespace, id) = bytes.split_last_chunk::<12>().ok_or(Damage::Truncated)?;

@@ -20,7 +20,8 @@ fn decimal() -> impl Strategy<Value = Bson> {
         "-?[0-9]{1,34}".prop_filter_map("not a Decimal128", |t| t.parse().ok()),
         ("-?[0-9]{1,20}", 0..40_i32).prop_filter_map("not a Decimal128", |(t, e)| format!("{t}E-{e}").parse().ok()),
         ("-?[0-9]{1,5}", -6000..6000_i32).prop_filter_map("not a Decimal128", |(t, e)| format!("{t}E{e}").parse().ok()),
-        prop::sample::select(vec!["NaN", "Infinity", "-Infinity", "0", "-0", "1.50", "0.1"]).prop_map(|t| t.parse().unwrap()),
+        prop::sample::select(vec!["NaN", "Infinity", "-Infinity", "0", "-0", "1.50", "0.1"])
+            .prop_map(|t| t.parse().unwrap()),
     ]
     .prop_map(|d: Decimal128| Bson::Decimal128(d))
 }
@@ -29,7 +30,18 @@ fn double() -> impl Strategy<Value = Bson> {
     prop_oneof![
         any::<f64>().prop_map(|x| if x.is_nan() { f64::NAN } else { x }),
         (-1_000_000_i64..1_000_000).prop_map(|cents| cents as f64 / 100.0),
-        prop::sample::select(vec![0.0, -0.0, 0.1, 1e22, 1e23, 9007199254740993.0, f64::NAN, f64::INFINITY, 0.00000000005, 1e-300]),
+        prop::sample::select(vec![
+            0.0,
+            -0.0,
+            0.1,
+            1e22,
+            1e23,
+            9007199254740993.0,
+            f64::NAN,
+            f64::INFINITY,
+            0.00000000005,
+            1e-300
+        ]),
     ]
     .prop_map(Bson::Double)
 }
@@ -46,10 +58,16 @@ fn instant() -> impl Strategy<Value = i64> {
 }
 
 pub(super) fn scalar() -> impl Strategy<Value = Bson> {
-    let text = || prop_oneof!["[a-z]{0,3}", prop::sample::select(vec!["5", "1.50", "true", "N/A", "{\"a\":1}", "é\"\\\n", "1e+40"]).prop_map(str::to_owned)];
+    let text = || {
+        prop_oneof![
+            "[a-z]{0,3}",
+            prop::sample::select(vec!["5", "1.50", "true", "N/A", "{\"a\":1}", "é\"\\\n", "1e+40"])
+                .prop_map(str::to_owned)
+        ]
+    };
     prop_oneof![
-        4 => any::<i32>().prop_map(Bson::Int32),
-        2 => prop_oneof![any::<i64>(), Just(1 << 60), Just(9_007_199_254_740_993)].prop_map(Bson::Int64),
+        5 => any::<i32>().prop_map(Bson::Int32),
+        4 => prop_oneof![any::<i64>(), Just(1 << 60), Just(9_007_199_254_740_993)].prop_map(Bson::Int64),
         4 => double(),
         3 => decimal(),
         2 => any::<bool>().prop_map(Bson::Boolean),
@@ -81,7 +99,8 @@ fn value() -> impl Strategy<Value = Bson> {
     scalar().prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Bson::Array),
-            prop::collection::btree_map(name(), inner, 0..4).prop_map(|fields| Bson::Document(fields.into_iter().collect())),
+            prop::collection::btree_map(name(), inner, 0..4)
+                .prop_map(|fields| Bson::Document(fields.into_iter().collect())),
         ]
     })
 }

@@ -1,6 +1,10 @@
 //! Tests of the whole stage: documents in, rows out.
 
 mod commute;
+mod documents;
+mod guards;
+mod ids;
+mod names;
 
 use super::{Converter, Shaper};
 use crate::model::batch::{RawBatch, ShapedBatch};
@@ -85,6 +89,13 @@ fn cell(rows: &RecordBatch, column: &str, row: usize) -> Option<String> {
     let array = rows.column_by_name(column)?;
     let options = FormatOptions::default().with_null("NULL");
     array.is_valid(row).then(|| ArrayFormatter::try_new(array, &options).unwrap().value(row).to_string())
+}
+
+/// Shapes one batch into a new table.
+fn shape(setup: &Setup, documents: &[Document]) -> (TableSchema, ShapedBatch) {
+    let mut shaper = setup.shaper(setup.table());
+    let shaped = shaper.shape(&batch(documents)).unwrap();
+    (shaper.table().clone(), shaped)
 }
 
 /// Name and Glue type of the data columns.
