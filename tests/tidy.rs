@@ -1,6 +1,8 @@
 //! The house rules that a reader would otherwise have to check by hand. It links nothing of lakefold: it reads the
 //! tree as text, and each rule names every line that breaks it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -226,7 +226,8 @@ impl<'a> Cursor<'a> {
                 continue;
             }
             let ids = batch.column(0).clone();
-            let keys = self.converter.convert_columns(&[ids.clone()]).or_error(Kind::Invariant, "compare ids")?;
+            let keys =
+                self.converter.convert_columns(std::slice::from_ref(&ids)).or_error(Kind::Invariant, "compare ids")?;
             let hashes = match self.hash_ids {
                 Some(hash) => hash(ids.as_ref())?,
                 None => Vec::new(),

@@ -40,11 +40,7 @@ pub trait Shapes: Send + Sync {
 /// The plan of a partition's changes: rows of the target schema and the read order behind, sorted by `_id`, the
 /// newest reading first. Rows whose sequence number is in `losers` are left out: a newer reading of their id is in
 /// another partition.
-pub fn changes(
-    slices: Vec<Slices>,
-    losers: Arc<HashSet<u64>>,
-    shapes: &dyn Shapes,
-) -> Result<Arc<dyn ExecutionPlan>> {
+pub fn changes(slices: Vec<Slices>, losers: Arc<HashSet<u64>>, shapes: &dyn Shapes) -> Result<Arc<dyn ExecutionPlan>> {
     let target = with_sequence(&shapes.schema());
     let mut sources = Vec::new();
     for slice in slices {
@@ -149,9 +145,8 @@ fn prepare(
         return Ok(rows);
     }
     let numbers = sequence.as_any().downcast_ref::<UInt64Array>();
-    let keep: BooleanArray = (0..rows.num_rows())
-        .map(|row| Some(!numbers.is_some_and(|n| losers.contains(&n.value(row)))))
-        .collect();
+    let keep: BooleanArray =
+        (0..rows.num_rows()).map(|row| Some(!numbers.is_some_and(|n| losers.contains(&n.value(row))))).collect();
     filter_record_batch(&rows, &keep).or_error(Kind::Invariant, "drop superseded rows")
 }
 

@@ -136,7 +136,8 @@ impl Stage {
                 }
             }
             let picks: Vec<(usize, usize)> = chunk.iter().map(|&(_, batch, row)| (batch, row)).collect();
-            let grouped = interleave_record_batch(&sources, &picks).or_error(Kind::Invariant, "group rows by partition")?;
+            let grouped =
+                interleave_record_batch(&sources, &picks).or_error(Kind::Invariant, "group rows by partition")?;
             sink.write(grouped)?;
         }
         self.runs.push(Run { batches: sink.finish()?, version: self.version, segments });
@@ -160,6 +161,7 @@ fn with_sequence(rows: &RecordBatch, first: u64) -> Result<RecordBatch> {
 }
 
 /// Writes a run's batches to memory or disk.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Sink {
     Memory(Vec<RecordBatch>),
     Disk { path: PathBuf, writer: Option<FileWriter<BufWriter<File>>> },
@@ -235,6 +237,7 @@ pub struct Slices {
     pub schema: SchemaRef,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a handful of them live at a time")]
 enum SliceSource {
     Memory(Vec<RecordBatch>),
     Disk { reader: FileReader<BufReader<File>>, path: PathBuf },
@@ -264,8 +267,8 @@ impl Staged {
                 }
                 Batches::Disk(path) => {
                     let file = File::open(path).map_err(|e| spill_error("open", path, &e))?;
-                    let reader = FileReader::try_new(BufReader::new(file), None)
-                        .map_err(|e| spill_error("open", path, &e))?;
+                    let reader =
+                        FileReader::try_new(BufReader::new(file), None).map_err(|e| spill_error("open", path, &e))?;
                     let schema = reader.schema();
                     (SliceSource::Disk { reader, path: path.clone() }, schema)
                 }

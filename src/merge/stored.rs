@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path as StorePath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
@@ -62,8 +62,7 @@ impl StoredFile {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let key = self.object.key.clone();
         let doing = format!("read {key}");
-        let reader =
-            Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
+        let reader = Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
         let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), ArrowReaderOptions::new())
             .or_error(Kind::Lake, &doing)?;
         let bytes: i64 = metadata.metadata().row_groups().iter().map(|g| g.total_byte_size()).sum();
@@ -102,10 +101,8 @@ impl AsyncFileReader for Ranges {
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move {
-            self.store.get_ranges(&self.path, &ranges).await.map_err(|e| ParquetError::External(Box::new(e)))
-        }
-        .boxed()
+        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(|e| ParquetError::External(Box::new(e))) }
+            .boxed()
     }
 
     fn get_metadata<'a>(

@@ -79,8 +79,7 @@ impl PartitionWriter {
         let doing = || format!("create {}", path.display());
         let file = File::create(path).or_error(Kind::Lake, doing())?;
         // Without the Arrow blob every reader sees the same plain Parquet types.
-        let options =
-            ArrowWriterOptions::new().with_properties(settings.properties()?).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(settings.properties()?).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
             .or_error(Kind::Lake, doing())?;
         Ok(Self { writer, path: path.to_owned(), rows: 0 })

@@ -14,24 +14,43 @@ pub const MAX_DEPTH: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Int32 and Int64.
     Int,
+    /// 64-bit floating point.
     Double,
+    /// Decimal128.
     Decimal,
+    /// `true` or `false`.
     Boolean,
+    /// Milliseconds since 1970, UTC.
     Date,
+    /// MongoDB's internal timestamp: seconds and an increment.
     Timestamp,
+    /// UTF-8 text.
     String,
+    /// A deprecated kind of text.
     Symbol,
+    /// JavaScript without a scope.
     Code,
+    /// JavaScript with a scope.
     CodeWithScope,
+    /// A pattern with its options.
     Regex,
+    /// 12 bytes.
     ObjectId,
+    /// Binary of subtype 4 with 16 bytes.
     Uuid,
+    /// Binary of any other subtype.
     Binary,
+    /// A deprecated reference.
     DbPointer,
+    /// Sorts before everything.
     MinKey,
+    /// Sorts after everything.
     MaxKey,
+    /// A document that is not void.
     Document,
+    /// An array that is not void.
     Array,
 }
 

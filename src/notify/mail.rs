@@ -36,10 +36,14 @@ pub fn render(record: &RunRecord) -> Result<Mail> {
     let render = |name: &'static str, source: &'static str| {
         // The name's ending decides: `.html` escapes what is put in, `.txt` does not.
         templates
-            .render_named_str(name, source, context! {
-                run => &digest,
-                table => table::collections(&digest.collections, TEXT_WIDTH),
-            })
+            .render_named_str(
+                name,
+                source,
+                context! {
+                    run => &digest,
+                    table => table::collections(&digest.collections, TEXT_WIDTH),
+                },
+            )
             .or_error(Kind::Notify, format!("render {name}"))
     };
     Ok(Mail {

@@ -1,9 +1,7 @@
 //! The three renderings of one run, side by side, and the mail as a file.
 
 use super::*;
-use crate::model::record::{
-    Bytes, CatalogRecord, CollectionRecord, FORMAT, Files, Outcome, Rows, SchemaChange,
-};
+use crate::model::record::{Bytes, CatalogRecord, CollectionRecord, FORMAT, Files, Outcome, Rows, SchemaChange};
 use crate::model::status::{CollectionStatus, LastRun};
 
 fn collection(name: &str, outcome: Outcome) -> CollectionRecord {
@@ -96,10 +94,8 @@ fn eventful() -> RunRecord {
     let mut record = record(1, vec![bills, patients, stock, visits, collection("wards", Outcome::Idle)]);
     record.catalog =
         vec![CatalogRecord { crawler: "prod-hospital".into(), outcome: "started".into(), targets_added: 2 }];
-    record.notifications = vec![NotificationRecord {
-        channel: "mail".into(),
-        outcome: "create folder mail: Permission denied".into(),
-    }];
+    record.notifications =
+        vec![NotificationRecord { channel: "mail".into(), outcome: "create folder mail: Permission denied".into() }];
     record
 }
 
@@ -157,14 +153,8 @@ fn the_verdict_names_interruption_dry_runs_and_runs_that_touched_nothing() {
          1,200,001 rows new, 30,000 updated"
     );
     assert_eq!(line(&record(3, Vec::new())), "no collection was attempted");
-    assert_eq!(
-        verdict::subject(&record(3, Vec::new())),
-        "[prod] lakefold FAILED: no collection was attempted"
-    );
-    assert_eq!(
-        verdict::subject(&quiet()),
-        "[prod] lakefold OK: 2 collections: nothing new: no data file was written"
-    );
+    assert_eq!(verdict::subject(&record(3, Vec::new())), "[prod] lakefold FAILED: no collection was attempted");
+    assert_eq!(verdict::subject(&quiet()), "[prod] lakefold OK: 2 collections: nothing new: no data file was written");
 }
 
 fn settings(dir: &std::path::Path) -> MailSettings {
@@ -180,10 +170,7 @@ fn settings(dir: &std::path::Path) -> MailSettings {
 fn the_mail_is_one_whole_file_named_after_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let settings = settings(&dir.path().join("mail"));
-    assert_eq!(
-        notify(&settings, &eventful()),
-        [NotificationRecord { channel: "mail".into(), outcome: SENT.into() }]
-    );
+    assert_eq!(notify(&settings, &eventful()), [NotificationRecord { channel: "mail".into(), outcome: SENT.into() }]);
     let names: Vec<_> = std::fs::read_dir(&settings.dir).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["20261121T040000Z-3f9a1c.eml"], "nothing is left aside");
     let first = std::fs::read(settings.dir.join(&names[0])).unwrap();
@@ -230,11 +217,7 @@ fn status_shows_the_worst_first() {
         rows: 1_234_567_890,
         files: 365,
         bytes: 312_000_000,
-        last: outcome.map(|outcome| LastRun {
-            run_id: "20261121T040000Z-3f9a1c".into(),
-            outcome,
-            reason: None,
-        }),
+        last: outcome.map(|outcome| LastRun { run_id: "20261121T040000Z-3f9a1c".into(), outcome, reason: None }),
         litter: Vec::new(),
         lease: None,
     };

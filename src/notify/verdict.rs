@@ -130,7 +130,7 @@ pub(super) fn subject(record: &RunRecord) -> String {
         .map(|c| format!("{}.{}", c.database, c.collection))
         .collect();
     let names = match troubled.as_slice() {
-        [few @ ..] if few.len() <= 2 => few.join(", "),
+        few if few.len() <= 2 => few.join(", "),
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         [] => String::new(),
     };

@@ -129,7 +129,12 @@ impl Job<'_> {
     }
 
     /// Decides the window and looks whether it holds anything.
-    async fn open(&self, watermarks: &Watermarks, described: &Described, unfinished: &Unfinished) -> Result<OpenWindow> {
+    async fn open(
+        &self,
+        watermarks: &Watermarks,
+        described: &Described,
+        unfinished: &Unfinished,
+    ) -> Result<OpenWindow> {
         let last = watermarks.last_ok();
         let full_due = self.settings.run.full_every.is_some_and(|every| {
             let last_full = watermarks.lines().iter().rev().find(|l| l.outcome == Outcome::Ok && l.mode == "full");

@@ -32,6 +32,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Store requests under way at once when many small looks are needed.
 const LOOKS_AT_ONCE: usize = 16;
 
+/// The end of a partition folder whose key found no value.
+const NO_VALUE: &str = "=__HIVE_DEFAULT_PARTITION__";
+
 /// One fold.
 pub struct Folding<'a> {
     /// The collection and what the run shares.
@@ -57,7 +60,11 @@ struct Found {
 
 impl Folding<'_> {
     /// Reads, merges and lands; fills the record.
-    pub async fn run(&self, record: &mut CollectionRecord, batches: BoxStream<'static, Result<RawBatch>>) -> Result<()> {
+    pub async fn run(
+        &self,
+        record: &mut CollectionRecord,
+        batches: BoxStream<'static, Result<RawBatch>>,
+    ) -> Result<()> {
         let job = self.job;
         let ns = &job.spec.namespace;
         let full = self.decision.scope == Scope::Full;
@@ -79,7 +86,7 @@ impl Folding<'_> {
             batch: job.budget.batch,
         };
         let mut window = reading.run(shaper, batches).await?;
-        self.judge(&window, record)?;
+        self.judge(&window, found.schema.is_none(), record)?;
         let table = Arc::new(window.shaper.table().clone());
         let shapes: Arc<dyn Shapes> = Arc::new(TableShapes::new(table.clone(), job.settings.timezone));
 
@@ -93,8 +100,11 @@ impl Folding<'_> {
         let folders = window.shaper.partitions().to_vec();
         let mut places = self.places(&found, &mut window, &folders, listed, &shapes, scratch.path()).await?;
         if self.view && places.resolution.repeated > 0 {
-            return Err(Error::new(Kind::Source, format!("the view gives {} documents twice", places.resolution.repeated))
-                .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
+            return Err(Error::new(
+                Kind::Source,
+                format!("the view gives {} documents twice", places.resolution.repeated),
+            )
+            .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
         }
         if full && !found.rebuild && !job.options.allow_shrink {
             shrink::check(places.head.rows(), places.resolution.known, job)?;
@@ -143,7 +153,8 @@ impl Folding<'_> {
         let done = land_all(&workshop, tasks, &places.resolution.targets, &window.staged, &step).await?;
 
         let mut head = std::mem::take(&mut places.head);
-        let gone = self.remove_unread(&workshop, &places.files, &written, full, &head).await?;
+        let gone =
+            self.remove_unread(&workshop, &places.files, &written, full, &head, &places.resolution.moved_out).await?;
         record.rows.deleted += gone.1;
         record.files.deleted += gone.0.len() as u64;
         for partition in gone.0 {
@@ -194,7 +205,7 @@ impl Folding<'_> {
     }
 
     /// What a window shows to be wrong before anything is written.
-    fn judge(&self, window: &Window, record: &mut CollectionRecord) -> Result<()> {
+    fn judge(&self, window: &Window, first: bool, record: &mut CollectionRecord) -> Result<()> {
         let job = self.job;
         let totals = &window.totals;
         record.rows.read = totals.documents;
@@ -210,21 +221,27 @@ impl Folding<'_> {
             ));
         }
         let shaped = totals.documents - record.rows.quarantined;
-        if !job.spec.partition_by.is_empty() && shaped > 0 && totals.unplaced == shaped {
+        // Only a first load is judged as a whole: later windows may well hold nothing but such documents.
+        let nowhere = |folder: &String| folder.split('/').all(|level| level.ends_with(NO_VALUE));
+        let misplaced = !job.spec.partition_by.is_empty() && window.shaper.partitions().iter().all(nowhere);
+        if first && shaped > 0 && misplaced {
             return Err(Error::new(
                 Kind::Schema,
                 format!("no document has a usable value at any path of partition_by `{}`", job.spec.partition_text),
             )
             .hint(format!("correct the paths in line {} of the manifest", job.spec.line)));
         }
-        if let Some(path) = &job.spec.timestamp_column {
-            if shaped > 0 && totals.untimed == shaped && self.decision.scope == Scope::Full {
-                return Err(Error::new(Kind::Schema, format!("no document has a time at timestamp_column `{path}`"))
-                    .hint(format!(
-                        "correct the path in line {} of the manifest, or leave it empty to read everything every time",
-                        job.spec.line
-                    )));
-            }
+        if let Some(path) = &job.spec.timestamp_column
+            && first
+            && shaped > 0
+            && totals.untimed == shaped
+        {
+            return Err(Error::new(Kind::Schema, format!("no document has a time at timestamp_column `{path}`")).hint(
+                format!(
+                    "correct the path in line {} of the manifest, or leave it empty to read everything every time",
+                    job.spec.line
+                ),
+            ));
         }
         if totals.blind > 0 {
             record.warnings.push(format!(
@@ -249,7 +266,10 @@ impl Folding<'_> {
         if strange && !(full && self.job.options.full) {
             return Err(Error::new(
                 Kind::Lake,
-                format!("the table's folder {} holds data but its schema state is gone", self.job.spec.namespace.folder()),
+                format!(
+                    "the table's folder {} holds data but its schema state is gone",
+                    self.job.spec.namespace.folder()
+                ),
             )
             .hint("rebuild it with --full, or move the files away"));
         }
@@ -284,7 +304,7 @@ impl Folding<'_> {
                 && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
         };
         let all_listed = full || self.unfinished.run_id.is_some();
-        let usable = stored_head.filter(|head| agrees(head, &files, all_listed) && !(head.outgrown() && !full));
+        let usable = stored_head.filter(|head| agrees(head, &files, all_listed) && (full || !head.outgrown()));
         let mut anew = usable.is_none() || full;
         let (mut head, mut stale) = match usable {
             Some(head) => (head, BTreeMap::new()),
@@ -323,8 +343,7 @@ impl Folding<'_> {
         let files: Vec<Object> = index::list_files(job.lake, ns).await?.into_values().collect();
         let prefix = layout::index_prefix(ns);
         let folder = scratch.join("rebuilt");
-        std::fs::create_dir_all(&folder)
-            .map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
+        std::fs::create_dir_all(&folder).map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
         let generation = format!("{}-r", job.run_id);
         let favoured = self.unfinished.run_id.as_deref();
         let (head, resolution) =
@@ -436,7 +455,8 @@ impl Folding<'_> {
         state::store(self.job.lake, &layout::schema_key(&self.job.spec.namespace), table, expect).await.map(|_| ())
     }
 
-    /// A full run removes the files none of whose rows it read; returns their partitions and rows.
+    /// A full run removes the files none of whose rows it read; returns their partitions, and how
+    /// many of their rows are not in another partition now.
     async fn remove_unread(
         &self,
         workshop: &Workshop<'_>,
@@ -444,6 +464,7 @@ impl Folding<'_> {
         written: &HashSet<String>,
         full: bool,
         head: &Head,
+        moved_out: &BTreeMap<String, HashSet<u128>>,
     ) -> Result<(Vec<String>, u64)> {
         let mut gone = (Vec::new(), 0);
         if !full {
@@ -451,7 +472,8 @@ impl Folding<'_> {
         }
         for (partition, object) in files.iter().filter(|(partition, _)| !written.contains(*partition)) {
             workshop.remove(object).await?;
-            gone.1 += head.files.get(partition).map_or(0, |f| f.rows);
+            let moved = moved_out.get(partition).map_or(0, |ids| ids.len() as u64);
+            gone.1 += head.files.get(partition).map_or(0, |f| f.rows.saturating_sub(moved));
             gone.0.push(partition.clone());
         }
         Ok(gone)

@@ -5,8 +5,8 @@ use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
-use crate::error::Result;
 use crate::cli::exit;
+use crate::error::Result;
 use crate::extract;
 use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
@@ -50,7 +50,8 @@ pub async fn run(
         .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
         .collect();
     let memory = settings.run.memory.saturating_sub(BASE);
-    let at_once = (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
+    let at_once =
+        (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
     let mut jobs: Vec<BoxFuture<'_, CollectionRecord>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {

@@ -8,8 +8,8 @@ use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
 use crate::run::interrupt::Interrupt;
 use crate::shape::Shaper;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use std::path::Path;
 
 /// Bytes of ids kept in memory before they go to local disk.

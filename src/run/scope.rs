@@ -73,10 +73,9 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     match (facts.bound.time_ms, facts.watermark) {
         (None, _) => Decision { scope: Scope::Whole, watermark: facts.watermark },
         (Some(_), None) => Decision { scope: Scope::Full, watermark: next },
-        (Some(_), Some(watermark)) => Decision {
-            scope: Scope::Since { from_ms: watermark.saturating_sub(facts.overlap_ms) },
-            watermark: next,
-        },
+        (Some(_), Some(watermark)) => {
+            Decision { scope: Scope::Since { from_ms: watermark.saturating_sub(facts.overlap_ms) }, watermark: next }
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The one integration binary: real servers, the real program, the real lake. One binary, because linking is what
 //! a test build costs.
 
+// Helpers of tests end at the first surprise, as the tests themselves do.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
 mod extract;
 mod oracle;
 mod store;

@@ -65,7 +65,8 @@ impl Bucket {
                 return Err(Error::new(Kind::Lake, "its columns are not those of an index").context(doing));
             };
             for row in 0..rows.num_rows() {
-                let hash = <[u8; 16]>::try_from(hashes.value(row)).map(u128::from_be_bytes).or_error(Kind::Lake, doing)?;
+                let hash =
+                    <[u8; 16]>::try_from(hashes.value(row)).map(u128::from_be_bytes).or_error(Kind::Lake, doing)?;
                 // Neighbours in hash order share partitions by chance only, yet there are few distinct ones.
                 let partition = match places.last() {
                     Some((_, last)) if last.as_ref() == partitions.value(row) => last.clone(),

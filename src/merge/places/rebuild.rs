@@ -3,10 +3,10 @@
 use super::head::{FORMAT, FileInfo, Head};
 use super::resolve::{Resolution, Resolve};
 use super::spool::{Entry, Spool};
+use super::times::ids_and_times;
 use crate::error::Result;
 use crate::lake::{Lake, Object, layout};
 use crate::merge::plan::Shapes;
-use super::times::ids_and_times;
 use crate::merge::stored::StoredFile;
 use futures::StreamExt;
 use std::path::Path;
@@ -41,11 +41,7 @@ pub async fn rebuild(
                 ids.push(Entry { hash, partition: ordinal as u32, modified_ms, sequence })?;
             }
         }
-        let info = FileInfo {
-            version: object.version.as_str().to_owned(),
-            rows: file.footer.rows,
-            bytes: object.size,
-        };
+        let info = FileInfo { version: object.version.as_str().to_owned(), rows: file.footer.rows, bytes: object.size };
         head.files.insert(partition.clone(), info);
         partitions.push(partition);
     }

@@ -144,7 +144,8 @@ impl Resolve<'_> {
 
     fn store(&self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {
         let file = self.folder.join(format!("bucket-{number:04x}.parquet"));
-        std::fs::write(&file, Bucket { places }.encode()?).or_error(Kind::Lake, "write an index bucket to local disk")?;
+        std::fs::write(&file, Bucket { places }.encode()?)
+            .or_error(Kind::Lake, "write an index bucket to local disk")?;
         resolution.buckets.push((bucket_key(self.prefix, &resolution.generation, number), file));
         Ok(())
     }

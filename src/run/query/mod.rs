@@ -1,0 +1,134 @@
+//! SQL over the lake with DataFusion: tables are `database.collection`, partition keys are text columns of theirs.
+//!
+//! Only the tables that a query names are looked up, and only the partitions that its conditions on partition keys
+//! leave are opened. Joins, sorts and aggregates work within `[run] memory` and spill to local disk.
+
+mod catalog;
+mod params;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use super::output;
+pub use super::output::ResultFormat;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::lake::Lake;
+use crate::model::collection::CollectionSpec;
+use crate::model::redact;
+use crate::model::settings::Settings;
+use catalog::Databases;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Name of the one catalog; a query need not say it.
+const CATALOG: &str = "lake";
+
+/// The URL under which plans know the lake's store; its root is the lake's root.
+const STORE: &str = "lakefold://lake";
+
+/// A query and what its rows are to become.
+#[derive(Debug, Clone)]
+pub struct QueryRequest {
+    /// One statement.
+    pub sql: String,
+    /// Values for `$NAME` in it.
+    pub params: Vec<(String, String)>,
+    /// How the rows look.
+    pub format: ResultFormat,
+}
+
+/// Writes the rows of `request` to `out` as they come; `specs` help to explain a table that is missing.
+///
+/// # Errors
+/// `Kind::Input` when the statement, a name or a parameter is wrong; `Kind::Unavailable` when there is no lake;
+/// `Kind::Lake` when a file cannot be read or `out` takes no more.
+pub async fn query(
+    settings: &Settings,
+    specs: &[CollectionSpec],
+    request: &QueryRequest,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
+    let rows = rows(settings, specs, &request.sql, &request.params).await?;
+    output::write(rows, request.format, out).await
+}
+
+/// The rows of one statement that reads.
+///
+/// # Errors
+/// As [`query`].
+pub async fn rows(
+    settings: &Settings,
+    specs: &[CollectionSpec],
+    sql: &str,
+    params: &[(String, String)],
+) -> Result<SendableRecordBatchStream> {
+    require_folder(&settings.lake.url)?;
+    let lake = Lake::open(&settings.lake).await?;
+    let session = session(&lake, specs, settings.run.memory)?;
+    let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let frame = session.sql_with_options(sql, reading).await.map_err(|e| planning(&e))?;
+    let frame = params::fill(frame, params)?;
+    frame.execute_stream().await.map_err(|e| planning(&e))
+}
+
+fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<SessionContext> {
+    let what = "prepare the query";
+    // A quarter stays for what no pool counts: footers, decoded pages, the rows being written.
+    let pool = usize::try_from(memory / 4 * 3).unwrap_or(usize::MAX);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
+        .build_arc()
+        .or_error(Kind::Lake, what)?;
+    let url = ObjectStoreUrl::parse(STORE).or_error(Kind::Invariant, what)?;
+    runtime.register_object_store(url.as_ref(), lake.store());
+    let config = SessionConfig::new()
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, "public")
+        .with_sort_spill_reservation_bytes((pool / 16).clamp(1 << 20, 10 << 20));
+    let session = SessionContext::new_with_config_rt(config, runtime);
+    session.register_catalog(CATALOG, Arc::new(Databases::new(lake.clone(), url, specs)));
+    Ok(session)
+}
+
+/// Opening a `file:` lake creates its folder, which a command that only reads must not do.
+fn require_folder(url: &str) -> Result<()> {
+    match url.strip_prefix("file:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+        Some(path) if !Path::new(path).is_dir() => {
+            Err(Error::new(Kind::Unavailable, format!("there is no lake at {url}"))
+                .hint("`lakefold run` makes it; or correct `url` in the [lake] section"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a statement. Its texts come from the statement and the schemas, never from documents, so
+/// they are shown as they are: `No field named agee` is of no use without the name.
+fn planning(error: &DataFusionError) -> Error {
+    if let Some(ours) = own(error) {
+        return ours;
+    }
+    let text = error.strip_backtrace();
+    Error::new(Kind::Input, redact::url_credentials(&text)).context("the query")
+}
+
+/// What broke while rows were read or written; it may quote values, so it passes the filter (P10).
+pub(super) fn reading(error: &DataFusionError) -> Error {
+    own(error).unwrap_or_else(|| {
+        Error::new(Kind::Lake, redact::quoted(&error.strip_backtrace())).context("read the rows of the query").hint(
+            "a partition that was just replaced reads well again when the query is repeated; more memory: [run] memory",
+        )
+    })
+}
+
+/// Our own error, when that is what went through DataFusion.
+fn own(error: &DataFusionError) -> Option<Error> {
+    let DataFusionError::External(inner) = error.find_root() else { return None };
+    inner.downcast_ref::<catalog::Refused>().map(catalog::Refused::error)
+}
