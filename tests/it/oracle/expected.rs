@@ -279,7 +279,9 @@ impl TableSeen {
         }
         let text = text(id);
         match id {
-            Bson::String(_) if self.ids.len() > 1 && reads_as_another_kind(&text) => Value::String(text).to_string().into(),
+            Bson::String(_) if self.ids.len() > 1 && reads_as_another_kind(&text) => {
+                Value::String(text).to_string().into()
+            }
             _ => text.into(),
         }
     }

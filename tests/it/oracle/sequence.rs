@@ -299,7 +299,11 @@ fn check_rows(lake: &Path, collection: &Collection) {
     let places = (Vec::from_iter(found.keys()), Vec::from_iter(expected.keys()));
     assert_eq!(places.0, places.1, "{}: the lake (left) has other rows than the model (right)", collection.namespace);
     for (place, row) in &expected {
-        assert_eq!(&found[place], row, "{} {place:?}: the lake (left) and the model (right) differ", collection.namespace);
+        assert_eq!(
+            &found[place], row,
+            "{} {place:?}: the lake (left) and the model (right) differ",
+            collection.namespace
+        );
     }
     assert_eq!(stored, collection.table.len(), "{} holds an _id twice (P1)", collection.namespace);
 }
