@@ -6,7 +6,12 @@
 
 mod cli;
 mod extract;
+mod full;
+mod halfway;
+mod kill;
 mod oracle;
+mod s3;
+mod signals;
 mod store;
 mod support;
 mod synth;
