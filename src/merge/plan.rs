@@ -33,9 +33,6 @@ pub trait Shapes: Send + Sync {
     fn converter(&self, from: &Schema, version: u64) -> Result<Option<Convert>>;
     /// Whether a file of that schema holds a column whose type has changed since.
     fn retypes(&self, from: &Schema, version: u64) -> Result<bool>;
-    /// Whether ids of schema `version` may come in another order at the target schema: as another type, or as texts in
-    /// which some are quoted now that ids of other kinds are there.
-    fn reorders_ids(&self, version: u64) -> bool;
     /// The 128-bit hashes of the ids in an `_id` column of schema `version`.
     fn hash_ids(&self, ids: &dyn Array, version: u64) -> Result<Vec<u128>>;
 }
@@ -66,7 +63,7 @@ pub fn changes(slices: Vec<Slices>, losers: Arc<HashSet<u64>>, shapes: &dyn Shap
 }
 
 /// The plan of a stored file's rows at the target schema, sorted by `_id`. Files are stored sorted; only when the
-/// type or the spelling of `_id` changed they have to be sorted again.
+/// type of `_id` changed they have to be sorted again.
 pub fn stored(
     rows: BoxStream<'static, Result<RecordBatch>>,
     from: &Schema,
@@ -78,7 +75,8 @@ pub fn stored(
     let schema = target.clone();
     let rows = rows.map(move |batch| batch.and_then(|b| adapt(&b, convert.as_ref(), &schema))).boxed();
     let plan = leaf(target.clone(), rows)?;
-    if shapes.reorders_ids(version) { sorted(plan, vec![sort_by(&target, "_id", false)?]) } else { Ok(plan) }
+    let id = |schema: &Schema| schema.field_with_name("_id").map(|f| f.data_type().clone()).ok();
+    if id(from) == id(&target) { Ok(plan) } else { sorted(plan, vec![sort_by(&target, "_id", false)?]) }
 }
 
 /// Starts a plan of one partition.

@@ -40,10 +40,6 @@ impl Shapes for TableShapes {
         Ok(Converter::new(from, version, &self.table, self.timezone)?.is_some_and(|c| c.retypes()))
     }
 
-    fn reorders_ids(&self, version: u64) -> bool {
-        self.table.id_kinds(version) != self.table.id_kinds(self.table.version)
-    }
-
     fn hash_ids(&self, ids: &dyn Array, version: u64) -> Result<Vec<u128>> {
         id_hashes(ids, version, &self.table)
     }
