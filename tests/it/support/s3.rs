@@ -145,6 +145,7 @@ impl S3 {
     }
 
     fn start(command: impl Fn(&std::path::Path, &[u16]) -> (Command, &'static str)) -> Self {
+        let mut logs = Vec::new();
         for _ in 0..STARTS {
             let folder = tempfile::tempdir().expect("folder");
             let ports = free_ports(8);
@@ -157,9 +158,9 @@ impl S3 {
                 return server;
             }
             let log = std::fs::read_to_string(server._folder.path().join("log")).unwrap_or_default();
-            eprintln!("{command:?} did not get ready:\n{log}");
+            logs.push(format!("{command:?} did not get ready:\n{log}"));
         }
-        panic!("the server did not start {STARTS} times");
+        panic!("the server did not start {STARTS} times\n{}", logs.join("\n"));
     }
 
     /// `false`: it ended, or time is up.
