@@ -56,8 +56,8 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Folds the collection. Never fails: the record says what happened.
-    pub async fn run(&self) -> CollectionRecord {
+    /// Folds the collection. Never fails: the record says what happened, and the kind of the error why.
+    pub async fn run(&self) -> (CollectionRecord, Option<Kind>) {
         let started = Instant::now();
         let ns = &self.spec.namespace;
         let mut record = CollectionRecord {
@@ -78,8 +78,11 @@ impl Job<'_> {
             retries: 0,
             warnings: Vec::new(),
         };
-        match self.attempt(&mut record).await {
-            Ok(outcome) => record.outcome = outcome,
+        let kind = match self.attempt(&mut record).await {
+            Ok(outcome) => {
+                record.outcome = outcome;
+                None
+            }
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
                 tracing::error!(run = self.run_id, collection = %ns, "{error}");
@@ -87,12 +90,13 @@ impl Job<'_> {
                     Some(hint) => format!("{error}; {hint}"),
                     None => error.to_string(),
                 });
+                Some(error.kind())
             }
-        }
+        };
         record.retries = self.source.retries(ns);
         record.seconds = started.elapsed().as_secs_f64();
         self.progress.finish(ns, record.outcome.as_str());
-        record
+        (record, kind)
     }
 
     async fn attempt(&self, record: &mut CollectionRecord) -> Result<Outcome> {

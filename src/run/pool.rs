@@ -6,7 +6,7 @@ use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
 use crate::cli::exit;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::extract;
 use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
@@ -60,7 +60,7 @@ pub async fn run(
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
-    let mut jobs: Vec<BoxFuture<'_, CollectionRecord>> = Vec::with_capacity(chosen.len());
+    let mut jobs: Vec<BoxFuture<'_, (CollectionRecord, Option<Kind>)>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {
         let job = Job {
             settings,
@@ -77,8 +77,15 @@ pub async fn run(
         };
         jobs.push(async move { job.run().await }.boxed());
     }
-    let records: Vec<CollectionRecord> =
-        stream::iter(jobs).buffered(usize::try_from(at_once).unwrap_or(1)).collect().await;
+    let (records, kinds): (Vec<CollectionRecord>, Vec<Option<Kind>>) =
+        stream::iter(jobs).buffered(usize::try_from(at_once).unwrap_or(1)).unzip().await;
+    // A lake that a newer lakefold wrote, for one, refuses every collection before anything is read.
+    let refused = !kinds.is_empty() && kinds.iter().all(|kind| *kind == Some(Kind::Unavailable));
+    let refused = refused && records.iter().all(|record| record.rows.read == 0);
+    let exit_code = |record: &RunRecord| match exit::of_run(record, interrupt.signal()) {
+        exit::FAILED if refused => exit::UNAVAILABLE,
+        code => code,
+    };
 
     let mut record = RunRecord {
         format: record::FORMAT,
@@ -92,10 +99,10 @@ pub async fn run(
         catalog: Vec::new(),
         notifications: Vec::new(),
     };
-    record.exit_code = exit::of_run(&record, interrupt.signal());
+    record.exit_code = exit_code(&record);
     if !options.dry_run {
         record.notifications = notify::notify(&settings.mail, &record);
-        record.exit_code = exit::of_run(&record, interrupt.signal());
+        record.exit_code = exit_code(&record);
         state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
     }
     Ok(record)

@@ -218,3 +218,46 @@ fn updated(old: Bucket, winners: &[Entry], names: &[Arc<str>]) -> Option<Vec<(u1
     }
     Some(places.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::Expect;
+    use crate::model::settings::LakeSettings;
+
+    fn entry(hash: u128) -> Entry {
+        Entry { hash, partition: 0, modified_ms: 0, sequence: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_wider_than_the_groups_of_the_spool_keeps_what_each_of_them_adds() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file:{}", folder.path().join("lake").display());
+        let settings = LakeSettings { url, endpoint: None, region: None, path_style: false, zstd_level: 1 };
+        let lake = Lake::open(&settings).await.unwrap();
+        let known = Bucket { places: vec![(1, Arc::from("p=old"))] };
+        lake.put(&bucket_key("index/", "g", 0), known.encode().unwrap().into(), Expect::Absent).await.unwrap();
+        // So little memory that every id goes to disk, into the group of its leading bits.
+        let mut spool = Spool::new(folder.path(), "ids", 1);
+        let hashes = [2, 1 << 124, u128::MAX];
+        hashes.iter().for_each(|&hash| spool.push(entry(hash)).unwrap());
+        let head = Head { generation: "g".into(), ..Head::default() };
+        let mut resolve = Resolve {
+            lake: &lake,
+            prefix: "index/",
+            head: Some(&head),
+            partitions: &["p=new".to_owned()],
+            replace: false,
+            run_id: "r",
+            folder: folder.path(),
+            local: HashMap::new(),
+            stored_times: None,
+        };
+        let resolution = resolve.run(&mut spool).await.unwrap();
+        let [(key, file)] = resolution.buckets.as_slice() else { panic!("{:?}", resolution.buckets) };
+        assert_eq!(*key, bucket_key("index/", "g", 0));
+        let bucket = Bucket::decode(std::fs::read(file).unwrap().into()).unwrap();
+        let found: Vec<(u128, &str)> = bucket.places.iter().map(|(hash, place)| (*hash, place.as_ref())).collect();
+        assert_eq!(found, [(1, "p=old"), (2, "p=new"), (1 << 124, "p=new"), (u128::MAX, "p=new")]);
+    }
+}
