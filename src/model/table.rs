@@ -97,6 +97,9 @@ pub struct Change {
     pub from: Option<String>,
     /// Type since then.
     pub to: String,
+    /// The run that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// The schema of a table, persisted as JSON.
@@ -155,6 +158,15 @@ impl TableSchema {
             fields.push(Field::new(MISFITS, DataType::Utf8, true));
         }
         Arc::new(Schema::new(fields))
+    }
+
+    /// The schema with `run_id` noted at every change that no earlier run brought.
+    #[must_use]
+    pub fn brought_by(mut self, run_id: &str) -> Self {
+        for change in self.history.iter_mut().filter(|change| change.run.is_none()) {
+            change.run = Some(run_id.to_owned());
+        }
+        self
     }
 
     /// Whether rows carry their modified time.

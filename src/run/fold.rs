@@ -87,7 +87,7 @@ impl Folding<'_> {
         };
         let mut window = reading.run(shaper, batches).await?;
         self.judge(&window, found.schema.is_none(), record)?;
-        let table = Arc::new(window.shaper.table().clone());
+        let table = Arc::new(window.shaper.table().clone().brought_by(job.run_id));
         let shapes: Arc<dyn Shapes> = Arc::new(TableShapes::new(table.clone(), job.settings.timezone));
 
         job.progress.phase(ns, "merging");

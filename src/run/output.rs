@@ -65,7 +65,8 @@ async fn table(mut rows: SendableRecordBatchStream, out: &mut (dyn Write + Send)
         kept += batch.num_rows();
         block.push(batch);
         if kept >= BLOCK_ROWS {
-            writeln!(out, "{}", pretty_format_batches(&block).or_error(Kind::Lake, WRITE)?).or_error(Kind::Lake, WRITE)?;
+            writeln!(out, "{}", pretty_format_batches(&block).or_error(Kind::Lake, WRITE)?)
+                .or_error(Kind::Lake, WRITE)?;
             block.truncate(1);
             kept = 0;
         }

@@ -17,6 +17,7 @@ mod changes;
 mod columns;
 mod convert;
 mod decode;
+mod describe;
 mod guards;
 mod hashing;
 mod id;
@@ -31,5 +32,6 @@ mod shaper;
 mod tests;
 
 pub use convert::Converter;
+pub use describe::describe;
 pub use id::id_hashes;
 pub use shaper::Shaper;

@@ -5,9 +5,7 @@ use crate::lake::layout;
 use crate::model::collection::{Mode, Namespace};
 use crate::model::column::{Column, ColumnType};
 use crate::model::secret::Secret;
-use crate::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, SourceSettings, Timestamps,
-};
+use crate::model::settings::{LakeSettings, MailSettings, MailTransport, RunSettings, SourceSettings, Timestamps};
 use crate::model::table::{TableSchema, TableSettings};
 use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, StructArray};
 use arrow::buffer::OffsetBuffer;
@@ -138,14 +136,14 @@ fn bills() -> TestLake {
 async fn partition_keys_are_text_columns_decoded_and_null_where_there_is_no_value() {
     let lake = bills();
     let rows = lake.csv("SELECT date, id1, sum(amount) AS total FROM hospital.bills GROUP BY ALL ORDER BY total").await;
-    assert_eq!(
-        rows,
-        "date,id1,total\n2024-05-01,001,30\n2024-05-01,FAC/X é,70\n2024-05-02,,110\n"
-    );
+    assert_eq!(rows, "date,id1,total\n2024-05-01,001,30\n2024-05-01,FAC/X é,70\n2024-05-02,,110\n");
     assert_eq!(lake.csv("SELECT count(*) AS n FROM hospital.bills WHERE id1 IS NULL").await, "n\n2\n");
     assert_eq!(lake.csv("SELECT _id FROM hospital.bills WHERE id1 = 'FAC/X é' AND amount > 30").await, "_id\nd\n");
     // Every column of a row comes from the same file, whatever is projected first.
-    assert_eq!(lake.csv("SELECT id1, _id FROM hospital.bills WHERE date < '2024-05-02' AND amount = 20").await, "id1,_id\n001,b\n");
+    assert_eq!(
+        lake.csv("SELECT id1, _id FROM hospital.bills WHERE date < '2024-05-02' AND amount = 20").await,
+        "id1,_id\n001,b\n"
+    );
 }
 
 #[tokio::test]
@@ -193,10 +191,7 @@ async fn columns_and_struct_children_a_file_lacks_are_null_at_every_depth() {
         vec![
             column("city", ColumnType::String),
             column("age", ColumnType::String),
-            column(
-                "name",
-                of(vec![column("last", ColumnType::String), column("first", ColumnType::String)]),
-            ),
+            column("name", of(vec![column("last", ColumnType::String), column("first", ColumnType::String)])),
             column(
                 "items",
                 ColumnType::List(Box::new(of(vec![
@@ -229,7 +224,10 @@ async fn files_disagreeing_on_columns_are_merged_when_the_state_is_gone() {
         "hospital/bills/date=2024-05-03/id1=002/data.parquet",
         vec![("_id", texts(&["g"])), ("payer", texts(&["state"]))],
     );
-    assert_eq!(lake.csv("SELECT _id, amount, payer, id1 FROM hospital.bills WHERE payer IS NOT NULL").await, "_id,amount,payer,id1\ng,,state,002\n");
+    assert_eq!(
+        lake.csv("SELECT _id, amount, payer, id1 FROM hospital.bills WHERE payer IS NOT NULL").await,
+        "_id,amount,payer,id1\ng,,state,002\n"
+    );
 }
 
 #[tokio::test]
@@ -246,8 +244,14 @@ async fn parameters_take_the_type_their_use_asks_for() {
     let lake = bills();
     let run = |sql: &'static str, params: &'static [(&str, &str)]| lake.text(ResultFormat::Csv, sql, params);
     // As a number `001` would be equal to nothing, and as a text `9` would be more than `60`.
-    assert_eq!(run("SELECT count(*) AS n FROM hospital.bills WHERE id1 = $f", &[("f", "001")]).await.unwrap(), "n\n2\n");
-    assert_eq!(run("SELECT count(*) AS n FROM hospital.bills WHERE amount > $a", &[("a", "9")]).await.unwrap(), "n\n6\n");
+    assert_eq!(
+        run("SELECT count(*) AS n FROM hospital.bills WHERE id1 = $f", &[("f", "001")]).await.unwrap(),
+        "n\n2\n"
+    );
+    assert_eq!(
+        run("SELECT count(*) AS n FROM hospital.bills WHERE amount > $a", &[("a", "9")]).await.unwrap(),
+        "n\n6\n"
+    );
     assert_eq!(run("SELECT _id FROM hospital.bills ORDER BY _id LIMIT $k", &[("k", "1")]).await.unwrap(), "_id\na\n");
 
     let sql = "SELECT count(*) FROM hospital.bills WHERE amount > $a";
