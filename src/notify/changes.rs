@@ -6,8 +6,28 @@ use crate::model::record::SchemaChange;
 /// Longest type text shown beside its plain words; a struct of fifty fields helps nobody in a mail.
 const TYPE_SHOWN: usize = 40;
 
+/// New columns told one by one; a table's first load brings all of its columns, and those are told together.
+const NEW_TOLD: usize = 3;
+/// Names shown when new columns are told together.
+const NAMES_SHOWN: usize = 8;
+
+/// The changes of one collection: each changed type, and the new columns one by one while they are few.
+pub(super) fn sentences(changes: &[SchemaChange]) -> Vec<String> {
+    let (new, changed): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.from.is_none());
+    let mut sentences: Vec<String> = changed.into_iter().map(sentence).collect();
+    if new.len() <= NEW_TOLD {
+        sentences.extend(new.into_iter().map(sentence));
+    } else {
+        let shown: Vec<&str> = new.iter().take(NAMES_SHOWN).map(|change| change.column.as_str()).collect();
+        let more = new.len() - shown.len();
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        sentences.push(format!("{} new columns: {}{rest}", new.len(), shown.join(", ")));
+    }
+    sentences
+}
+
 /// One change as a sentence: `age: was whole numbers (bigint), is now text (string); 37 values brought it, …`.
-pub(super) fn sentence(change: &SchemaChange) -> String {
+fn sentence(change: &SchemaChange) -> String {
     let column = &change.column;
     let mut text = match &change.from {
         None if change.path == change.column => format!("{column}: new column, {}", worded(&change.to)),
@@ -66,6 +86,16 @@ mod tests {
             count: 0,
             example_ids: Vec::new(),
         }
+    }
+
+    #[test]
+    fn many_new_columns_are_told_together() {
+        let mut changes: Vec<SchemaChange> = (0..20).map(|i| change(&format!("c{i}"), None, "string")).collect();
+        changes.push(change("age", Some("bigint"), "string"));
+        let told = sentences(&changes);
+        assert_eq!(told[0], "age: was whole numbers (bigint), is now text (string)");
+        assert_eq!(told[1], "20 new columns: c0, c1, c2, c3, c4, c5, c6, c7 and 12 more");
+        assert_eq!(told.len(), 2);
     }
 
     #[test]

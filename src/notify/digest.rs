@@ -88,7 +88,7 @@ impl Digest {
             verdict: verdict.line,
             trust: trust(record, &troubles),
             collections: record.collections.iter().map(line).collect(),
-            changes: notes(record, |c| c.schema_changes.iter().map(changes::sentence).collect()),
+            changes: notes(record, |c| changes::sentences(&c.schema_changes)),
             warnings: notes(record, warnings),
             remarks: notes(record, remarks),
             catalog: record.catalog.iter().map(catalog).collect(),

@@ -9,7 +9,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 pub(super) enum Style {
     /// Numbers in full, columns two blanks apart.
     Roomy,
-    /// Numbers in few digits, columns one blank apart, long names over more than one line.
+    /// Numbers in few digits, columns one blank apart, databases on lines of their own.
     Tight,
 }
 
@@ -72,7 +72,7 @@ fn build(lines: &[Line], style: Style) -> Table {
     let header =
         ["collection", "outcome", "read", "new", "updated", "un-\nchanged", "super-\nseded", "files", "bytes", "time"];
     let mut table = plain(&header, 2, style);
-    let mut row = |name: String, outcome: &str, numbers: [u64; 6], amount: u64, time: String| {
+    let row = |table: &mut Table, name: String, outcome: &str, numbers: [u64; 6], amount: u64, time: String| {
         let mut cells = vec![aligned(name, true), aligned(outcome, true)];
         cells.extend(numbers.map(|n| aligned(style.count(n), false)));
         cells.extend([aligned(bytes(amount), false), aligned(time, false)]);
@@ -87,15 +87,17 @@ fn build(lines: &[Line], style: Style) -> Table {
         }
         let name = match style {
             Style::Roomy => line.collection.clone(),
-            Style::Tight if database == Some(&line.database) => format!(" {}", line.short),
-            Style::Tight => format!("{}.\n {}", line.database, line.short),
+            Style::Tight => format!(" {}", line.short),
         };
+        if style == Style::Tight && database != Some(&line.database) {
+            table.add_row([aligned(&line.database, true)]);
+        }
         database = Some(&line.database);
-        row(name, line.outcome, numbers, line.bytes, duration(line.seconds));
+        row(&mut table, name, line.outcome, numbers, line.bytes, duration(line.seconds));
     }
     if lines.len() > 1 {
         // Collections run side by side: their seconds do not add up to the run's.
-        row("all".to_owned(), "", sums, lines.iter().map(|l| l.bytes).sum(), String::new());
+        row(&mut table, "all".to_owned(), "", sums, lines.iter().map(|l| l.bytes).sum(), String::new());
     }
     table
 }

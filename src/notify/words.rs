@@ -30,13 +30,11 @@ pub(super) fn compact(n: u64) -> String {
     }
 }
 
-/// An amount in at most seven characters: `812 B`, `1.2 MiB`, `298 MiB`; nothing is `0`.
+/// An amount in at most seven characters: `812 B`, `1.2 MiB`, `298 MiB`.
 pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    match n {
-        0 => return "0".to_owned(),
-        1..1_000 => return format!("{n} B"),
-        _ => {}
+    if n < 1_000 {
+        return format!("{n} B");
     }
     // Two or three digits are shown: what a double cannot hold of the amount is far behind them.
     let mut amount = n as f64 / 1024.0;
@@ -128,7 +126,7 @@ mod tests {
 
     #[test]
     fn amounts_and_durations_read_well() {
-        assert_eq!(bytes(0), "0");
+        assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(812), "812 B");
         assert_eq!(bytes(1_258_291), "1.2 MiB");
         assert_eq!(bytes(312_000_000), "298 MiB");

@@ -19,6 +19,8 @@ mod scope;
 mod shapes;
 mod shrink;
 pub mod status;
+#[cfg(test)]
+mod test_lake;
 
 pub use interrupt::Interrupt;
 pub use options::RunOptions;

@@ -1,77 +1,15 @@
 //! Queries over small lakes of real files, written here as a run would write them.
 
 use super::*;
-use crate::lake::layout;
-use crate::model::collection::{Mode, Namespace};
-use crate::model::column::{Column, ColumnType};
-use crate::model::secret::Secret;
-use crate::model::settings::{LakeSettings, MailSettings, MailTransport, RunSettings, SourceSettings, Timestamps};
-use crate::model::table::{TableSchema, TableSettings};
-use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, StructArray};
+use crate::model::column::ColumnType;
+use crate::run::test_lake::{TestLake, column, numbers, spec, texts};
+use arrow::array::{ArrayRef, ListArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
-use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use std::fs::{self, File};
-
-/// A lake in a folder of its own.
-struct TestLake {
-    folder: tempfile::TempDir,
-}
+use std::fs::File;
+use std::io::Write as _;
 
 impl TestLake {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            environment: "test".into(),
-            timezone: chrono_tz::UTC,
-            timestamps: Timestamps::Utc,
-            manifest: "collections.csv".into(),
-            source: SourceSettings {
-                uri: Secret::new("dump:none".into()),
-                read_preference: "primary".into(),
-                overlap: std::time::Duration::ZERO,
-            },
-            lake: LakeSettings {
-                url: format!("file:{}", self.folder.path().join("lake").display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 3,
-            },
-            mail: MailSettings { transport: MailTransport::None, dir: "mail".into(), from: None, to: vec![] },
-            hash_key: None,
-            run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
-        }
-    }
-
-    fn write(&self, key: &str, columns: Vec<(&str, ArrayRef)>) {
-        let rows = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, c)| (name, c, true)));
-        let rows = rows.unwrap();
-        let mut writer = ArrowWriter::try_new(self.create(key), rows.schema(), None).unwrap();
-        writer.write(&rows).unwrap();
-        writer.close().unwrap();
-    }
-
-    fn create(&self, key: &str) -> File {
-        let path = self.folder.path().join("lake").join(key);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        File::create(path).unwrap()
-    }
-
-    fn write_state(&self, collection: &str, keys: &[&str], columns: Vec<Column>) {
-        let mut table = TableSchema::new(TableSettings {
-            partition_keys: keys.iter().map(|&key| key.to_owned()).collect(),
-            ..TableSettings::default()
-        });
-        table.columns = columns;
-        let namespace = Namespace { database: "hospital".into(), collection: collection.into() };
-        serde_json::to_writer(self.create(&layout::schema_key(&namespace)), &table).unwrap();
-    }
-
     async fn text(&self, format: ResultFormat, sql: &str, params: &[(&str, &str)]) -> Result<String> {
         let request = QueryRequest {
             sql: sql.into(),
@@ -91,31 +29,6 @@ impl TestLake {
         let error = self.text(ResultFormat::Csv, sql, params).await.unwrap_err();
         (error.kind(), format!("{error}; {}", error.hint_text().unwrap_or("no hint")))
     }
-}
-
-fn spec(collection: &str) -> CollectionSpec {
-    CollectionSpec {
-        namespace: Namespace { database: "hospital".into(), collection: collection.into() },
-        timestamp_column: None,
-        partition_by: vec![],
-        partition_text: String::new(),
-        exclude: vec![],
-        hash: vec![],
-        mode: Mode::Incremental,
-        line: 2,
-    }
-}
-
-fn texts(values: &[&str]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
-}
-
-fn numbers(values: &[i64]) -> ArrayRef {
-    Arc::new(Int64Array::from(values.to_vec()))
-}
-
-fn column(name: &str, kind: ColumnType) -> Column {
-    Column { name: name.into(), originals: vec![name.into()], kind }
 }
 
 /// Bills in three partitions, one of them without a facility.
@@ -157,7 +70,6 @@ async fn names_fold_as_the_lake_folds_them() {
 #[tokio::test]
 async fn partitions_a_condition_excludes_are_never_opened() {
     let lake = bills();
-    use std::io::Write as _;
     lake.create("hospital/bills/date=2024-06-01/id1=001/data.parquet").write_all(b"no Parquet at all").unwrap();
     lake.write_state("bills", &["date", "id1"], vec![column("amount", ColumnType::Bigint)]);
     let sql = "SELECT count(*) AS n, max(amount) AS most FROM hospital.bills WHERE date BETWEEN $from AND '2024-05-31'";
@@ -213,7 +125,7 @@ async fn columns_and_struct_children_a_file_lacks_are_null_at_every_depth() {
             "items": [item("x"), item("y")], "tags": null, "date": "2024-05-01",
         }])
     );
-    let rows = lake.csv("SELECT name.last IS NULL AS l, name.first AS f, items[2].price AS p FROM hospital.patients WHERE name.last IS NULL").await;
+    let rows = lake.csv("SELECT name.last IS NULL AS l, name.first AS f, items[2]['price'] AS p FROM hospital.patients WHERE name.last IS NULL").await;
     assert_eq!(rows, "l,f,p\ntrue,Asha,\n");
 }
 
