@@ -37,6 +37,9 @@ pub struct ColumnDescription {
     /// The fields that share the column; empty when there is one and it is spelled as the column.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub original_names: Vec<String>,
+    /// The type is the operator's, not what was seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
     /// What documents held there; empty for columns lakefold makes by itself.
     pub seen: Vec<KindSeen>,
     /// Why the fields below are not taken apart.

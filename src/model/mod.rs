@@ -8,6 +8,7 @@ pub mod column;
 pub mod description;
 pub mod modified;
 pub mod names;
+pub mod pin;
 pub mod problem;
 pub mod progress;
 pub mod record;

@@ -110,7 +110,9 @@ fn remarks(said: &mut Vec<String>, column: &ColumnDescription, parents: &str) {
         let names = more.iter().fold(first.clone(), |names, name| format!("{names}, {name}"));
         said.push(format!("{path}: from the {fields} {names}"));
     }
-    if let Some(guard) = column.guard {
+    if column.pinned {
+        said.push(format!("{path}: pinned to {}", short(&column.kind)));
+    } else if let Some(guard) = column.guard {
         said.push(format!("{path}: {}", guarded(guard)));
     }
     for change in &column.changes {
@@ -148,6 +150,7 @@ pub(super) mod tests {
             name: name.into(),
             kind,
             original_names: Vec::new(),
+            pinned: false,
             seen: seen
                 .iter()
                 .map(|&(kind, place, count, id)| KindSeen { kind, place, count, example_id: id.into() })
@@ -174,7 +177,7 @@ pub(super) mod tests {
             to: "double".into(),
             run: Some(RUN.into()),
         }];
-        amount.misfits = vec!["integers beside doubles that a double does not hold exactly".into()];
+        amount.misfits = vec!["integers that a double does not hold exactly".into()];
         let children = vec![
             Column { name: "_price".into(), originals: vec!["_price".into()], kind: ColumnType::Decimal },
             Column { name: SCALARS.into(), originals: vec![], kind: ColumnType::String },

@@ -1,8 +1,10 @@
 //! What a table's columns are made of, for people: kinds with examples, original names, history.
 
 use super::names::Level;
+use super::pins::{self, Pins};
 use crate::model::column::{Column, ColumnType, SCALARS};
 use crate::model::description::{ColumnDescription, KindSeen, Place, Since};
+use crate::model::pin::PinType;
 use crate::model::seen::{Kind, KindSet, Seen, Sighting, Traits};
 use crate::model::table::{Change, ID, MISFITS, MODIFIED, TableSchema};
 use arrow::datatypes::DataType;
@@ -13,8 +15,10 @@ pub fn describe(table: &TableSchema) -> Vec<ColumnDescription> {
     if table.has_modified() {
         columns.push(own(MODIFIED, ColumnType::Bigint));
     }
+    let keys = &table.settings.partition_keys;
+    let pins = Pins::new(&table.settings.pins, keys);
     let mut describer = Describer { history: &table.history, path: Vec::new() };
-    columns.extend(describer.level(&table.columns, &[&table.seen], Level::Top(&table.settings.partition_keys), None));
+    columns.extend(describer.level(&table.columns, &[&table.seen], Level::Top(keys), Some(&pins), None));
     if table.misfits {
         columns.push(own(MISFITS, ColumnType::String));
     }
@@ -27,6 +31,7 @@ fn own(name: &str, kind: ColumnType) -> ColumnDescription {
         name: name.to_owned(),
         kind,
         original_names: Vec::new(),
+        pinned: false,
         seen: Vec::new(),
         guard: None,
         since: None,
@@ -68,12 +73,14 @@ impl<'a> Describer<'a> {
         columns: &[Column],
         parents: &[&'a Seen],
         level: Level<'_>,
+        pins: Option<&Pins>,
         since: Option<&Since>,
     ) -> Vec<ColumnDescription> {
         let mut described = Vec::with_capacity(columns.len());
         for column in columns {
             self.path.push(column.name.clone());
-            described.push(self.column(column, parents, level, since));
+            let pins = pins.and_then(|pins| pins.child(&column.name));
+            described.push(self.column(column, parents, level, pins, since));
             self.path.pop();
         }
         described
@@ -84,6 +91,7 @@ impl<'a> Describer<'a> {
         column: &Column,
         parents: &[&'a Seen],
         level: Level<'_>,
+        pins: Option<&Pins>,
         inherited: Option<&Since>,
     ) -> ColumnDescription {
         let mut described = own(&column.name, column.kind.clone());
@@ -97,7 +105,9 @@ impl<'a> Describer<'a> {
         if column.originals.iter().any(|name| *name != column.name) {
             described.original_names.clone_from(&column.originals);
         }
-        described.misfits = misfits(column, &nodes);
+        let pin = pins.and_then(Pins::kind);
+        described.pinned = pin.is_some();
+        described.misfits = misfits(column, pin, &nodes);
 
         let mut history = self.history.iter().filter(|change| change.path == self.path).cloned().peekable();
         let became = |change: &Change| Since { version: change.version, run: change.run.clone() };
@@ -110,7 +120,7 @@ impl<'a> Describer<'a> {
             let since = appeared.iter().chain(&described.changes).find(|c| c.to.contains("struct<")).map(became);
             let seen: Vec<&Seen> = nodes.iter().map(|(_, seen)| *seen).collect();
             described.children =
-                self.level(children, &seen, Level::Nested, since.or_else(|| inherited.cloned()).as_ref());
+                self.level(children, &seen, Level::Nested, pins, since.or_else(|| inherited.cloned()).as_ref());
         }
         described
     }
@@ -157,7 +167,7 @@ fn add(seen: &mut Vec<KindSeen>, place: Place, sighting: &Sighting) {
 }
 
 /// Why values of the column can have an exact original in `_misfits`.
-fn misfits(column: &Column, nodes: &[Node<'_>]) -> Vec<String> {
+fn misfits(column: &Column, pin: Option<PinType>, nodes: &[Node<'_>]) -> Vec<String> {
     let mut kinds = KindSet::default();
     let mut traits = Traits::default();
     for (_, seen) in nodes {
@@ -169,13 +179,18 @@ fn misfits(column: &Column, nodes: &[Node<'_>]) -> Vec<String> {
         traits.odd_time |= seen.traits.odd_time;
     }
     let mut reasons = Vec::new();
-    if traits.long_integer && kinds.contains(Kind::Double) {
-        reasons.push("integers beside doubles that a double does not hold exactly".to_owned());
+    if pin.is_some_and(|pin| !pins::refused(pin, kinds).is_empty()) {
+        reasons.push("values of kinds that the pin refuses".to_owned());
     }
-    if traits.fine_number && kinds.contains(Kind::Decimal) {
+    // Without a pin a column may have been narrower once, so the kinds decide and not the type it has by now.
+    let may_be = |kind: Kind, as_pinned: PinType| pin.map_or(kinds.contains(kind), |pin| pin == as_pinned);
+    if traits.long_integer && may_be(Kind::Double, PinType::Double) {
+        reasons.push("integers that a double does not hold exactly".to_owned());
+    }
+    if traits.fine_number && may_be(Kind::Decimal, PinType::Decimal) {
         reasons.push("numbers that decimal(38,10) rounds or does not hold".to_owned());
     }
-    if traits.odd_time {
+    if traits.odd_time && pin.is_none_or(|pin| pin == PinType::Timestamp) {
         reasons.push("times that repeat on the wall clock or lie outside the years 1 to 9999".to_owned());
     }
     if column.originals.len() > 1 {

@@ -25,6 +25,7 @@ mod misfits;
 mod names;
 mod observe;
 mod partition;
+mod pins;
 mod privacy;
 mod raw;
 mod shaper;

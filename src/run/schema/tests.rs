@@ -32,7 +32,7 @@ async fn a_table_is_found_by_its_namespace_and_placed_in_the_lake() {
 
 #[test]
 fn what_is_not_there_is_told_apart() {
-    let context = manifest::Context { file: "c.csv", environment: "demo", hash_key: false };
+    let context = manifest::Context { file: "c.csv", environment: "demo", hash_key: false, pins: None };
     let specs = manifest::load("database,collection\nHospital,bills\nHospital,visits\n", &context).unwrap();
     let told = |collection: &str| {
         let error = unknown(&ns(collection), &specs, "demo");
@@ -50,7 +50,7 @@ fn what_is_not_there_is_told_apart() {
 
 /// The collection whose manifest row is `row`, shaped from `documents`.
 fn shaped(row: &str, documents: &[Document]) -> TableDescription {
-    let context = manifest::Context { file: "c.csv", environment: "demo", hash_key: false };
+    let context = manifest::Context { file: "c.csv", environment: "demo", hash_key: false, pins: None };
     let header = "database,collection,timestamp_column,partition_by";
     let spec = manifest::load(&format!("{header}\n{row}\n"), &context).unwrap().remove(0);
     let table = TableSchema::new(TableSettings::of(&spec, chrono_tz::UTC, Timestamps::Utc));

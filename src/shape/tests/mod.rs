@@ -34,6 +34,7 @@ impl Setup {
                 partition_text: String::new(),
                 exclude: Vec::new(),
                 hash: Vec::new(),
+                pins: Vec::new(),
                 mode: Mode::Incremental,
                 line: 2,
             },
