@@ -223,7 +223,7 @@ impl Shared {
 fn busy(holder: &Holder) -> Error {
     let Holder { run_id, host, pid, since } = holder;
     Error::new(Kind::Busy, format!("held by run {run_id} on {host} (pid {pid}) since {since}"))
-        .hint("wait for it to end, or start with --wait")
+        .hint("wait for it to end, then run again")
 }
 
 fn lock(disk: &Disk, key: &Path, owner: Owner) -> Result<Held> {

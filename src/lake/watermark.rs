@@ -98,12 +98,20 @@ impl Watermarks {
         self.lines.iter().rev().find(|line| line.outcome == Outcome::Ok)
     }
 
-    /// Adds a line and drops the oldest beyond [`LINES_MAX`], though never the one that counts.
+    /// The last full run that ended well.
+    pub fn last_full(&self) -> Option<&Line> {
+        self.lines.iter().rev().find(|line| line.is_full())
+    }
+
+    /// Adds a line and drops the oldest beyond [`LINES_MAX`], though never the one that counts nor the last full run,
+    /// from which the next one falls due.
     pub fn append(&mut self, line: Line) {
         self.lines.push(line);
         while self.lines.len() > LINES_MAX {
             let counts = self.lines.iter().rposition(|line| line.outcome == Outcome::Ok);
-            self.lines.remove(usize::from(counts == Some(0)));
+            let full = self.lines.iter().rposition(Line::is_full);
+            let oldest = (0..self.lines.len()).find(|&at| Some(at) != counts && Some(at) != full);
+            self.lines.remove(oldest.unwrap_or_default());
         }
     }
 
@@ -142,6 +150,10 @@ impl Watermarks {
 }
 
 impl Line {
+    fn is_full(&self) -> bool {
+        self.outcome == Outcome::Ok && self.mode == "full"
+    }
+
     fn row(&self) -> Row {
         Row {
             written_at: time_text(Some(self.written_at)),
@@ -258,6 +270,18 @@ mod tests {
         assert_eq!(file.last_ok().map(|line| line.run_id.as_str()), Some("R9999"));
         assert_eq!(file.lines().len(), LINES_MAX);
         assert!(file.lines().iter().all(|line| line.run_id != "R0"));
+    }
+
+    #[test]
+    fn the_last_full_run_outlives_the_lines_after_it() {
+        let mut file = Watermarks::default();
+        file.append(Line { mode: "full".into(), ..line(0, Outcome::Ok) });
+        for run in 1..=LINES_MAX + 5 {
+            file.append(line(run, Outcome::Ok));
+        }
+        assert_eq!(file.lines().len(), LINES_MAX);
+        assert_eq!(file.last_full().map(|line| line.run_id.as_str()), Some("R0"));
+        assert_eq!(file.last_ok().map(|line| line.run_id.clone()), Some(format!("R{}", LINES_MAX + 5)));
     }
 
     #[test]

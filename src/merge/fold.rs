@@ -27,6 +27,8 @@ pub struct FoldRules {
     pub replace: bool,
     /// Ids whose row now stands in another partition.
     pub moved_out: Arc<HashSet<u128>>,
+    /// That other partition is not written yet: their rows stay for the time being.
+    pub moved_stay: bool,
     /// Ids whose row comes from another partition.
     pub moved_in: Arc<HashSet<u128>>,
     /// Ids whose stored row is in another partition and newer than the change.
@@ -109,7 +111,11 @@ pub async fn fold(
         match side {
             Ordering::Less => {
                 if stored.hash().is_some_and(|h| rules.moved_out.contains(&h)) {
-                    counts.moved_out += 1;
+                    if rules.moved_stay {
+                        joined.pick(Side::Stored, &stored);
+                    } else {
+                        counts.moved_out += 1;
+                    }
                 } else if rules.replace {
                     counts.deleted += 1;
                 } else {

@@ -5,6 +5,7 @@
 //! one when they are read back.
 
 use super::SEQUENCE;
+use super::budget::ROWS_PER_BATCH;
 use crate::error::{Error, Kind, Result, ResultExt};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::interleave_record_batch;
@@ -16,9 +17,6 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Rows of one spilled batch at most; smaller when rows are wide.
-const ROWS_PER_BATCH: usize = 4096;
 
 /// A contiguous piece of a run's batch that belongs to one partition.
 #[derive(Debug, Clone, Copy)]

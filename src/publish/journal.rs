@@ -21,6 +21,15 @@ pub struct Journal {
     pub partitions: Vec<String>,
     /// Files are being rewritten because a column's type changed.
     pub retyping: bool,
+    /// Stored files are replaced unread: they are of another layout than the schema.
+    #[serde(default)]
+    pub rebuild: bool,
+    /// `--forget-schema`
+    #[serde(default)]
+    pub forget_schema: bool,
+    /// `--allow-shrink`
+    #[serde(default)]
+    pub allow_shrink: bool,
 }
 
 impl Journal {

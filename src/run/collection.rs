@@ -111,19 +111,22 @@ impl Job<'_> {
 
         let lease = if self.options.dry_run { None } else { Some(self.lake.lease(ns, self.run_id).await?) };
         let outcome = async {
-            let unfinished =
-                if self.unfinished { recover::recover(self.lake, ns).await? } else { Unfinished::default() };
             // Somebody may have folded between the first look and the lease; what was opened before that may be older
             // than what is stored now (P1), so it is opened again.
             let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
+            let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
+            let unfinished = recover::recover(self.lake, ns, complete).await?;
             if now != read || unfinished.full {
                 window = self.open(&watermarks, &described, &unfinished).await?;
             }
             self.fold(record, settings, watermarks, now, window, described, unfinished, lease.as_ref()).await
         }
         .await;
-        if let Some(lease) = lease {
-            lease.release().await?;
+        if let Some(lease) = lease
+            && let Err(error) = lease.release().await
+        {
+            // What landed stays landed, and what failed stays the reason: the lease runs out by itself.
+            record.warnings.push(error.to_string());
         }
         outcome
     }
@@ -137,8 +140,7 @@ impl Job<'_> {
     ) -> Result<OpenWindow> {
         let last = watermarks.last_ok();
         let full_due = self.settings.run.full_every.is_some_and(|every| {
-            let last_full = watermarks.lines().iter().rev().find(|l| l.outcome == Outcome::Ok && l.mode == "full");
-            let age = last_full.map(|l| clock::now().timestamp_millis() - l.written_at);
+            let age = watermarks.last_full().map(|l| clock::now().timestamp_millis() - l.written_at);
             age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
         });
         let decision = decide(&Facts {
@@ -170,7 +172,10 @@ impl Job<'_> {
             batch_documents: BATCH_DOCUMENTS,
             ranges: RANGES,
         });
-        let first = batches.next().await.transpose()?;
+        let first = tokio::select! {
+            batch = batches.next() => batch.transpose()?,
+            stopped = self.interrupt.stopped() => return Err(stopped),
+        };
         Ok(OpenWindow { decision, first, rest: batches })
     }
 

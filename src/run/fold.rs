@@ -54,7 +54,7 @@ pub struct Folding<'a> {
 /// The table as this run found it.
 struct Found {
     schema: Option<(TableSchema, Version)>,
-    /// The layout changes: nothing stored is merged, everything is replaced.
+    /// No file there is of the schema's layout: nothing stored is merged, everything is replaced.
     rebuild: bool,
 }
 
@@ -106,8 +106,9 @@ impl Folding<'_> {
             )
             .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
         }
-        if full && !found.rebuild && !job.options.allow_shrink {
-            shrink::check(places.head.rows(), places.resolution.known, job)?;
+        if full && !self.allow_shrink() {
+            let (stored, known) = self.surviving(&found, &window, &places).await?;
+            shrink::check(stored, known, job)?;
         }
 
         let tasks = self.tasks(&window, &folders, &mut places, &found, full).await?;
@@ -120,6 +121,9 @@ impl Folding<'_> {
                 mode: self.decision.mode().to_owned(),
                 partitions: tasks.iter().map(|t| t.partition.clone()).collect(),
                 retyping,
+                rebuild: full && found.rebuild && !places.files.is_empty(),
+                forget_schema: self.forget_schema(),
+                allow_shrink: self.allow_shrink(),
             };
             journal.store(job.lake, ns).await?;
             // Before the data: a file never holds a column that the schema does not know.
@@ -127,6 +131,7 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
+        let batch_rows = job.budget.batch_rows(window.totals.bytes / window.totals.documents.max(1));
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -140,7 +145,8 @@ impl Folding<'_> {
                 row_group_bytes: job.budget.row_group,
             },
             budget: job.budget,
-            context: job.budget.task_context(scratch.path())?,
+            context: job.budget.task_context(scratch.path(), batch_rows)?,
+            batch_rows,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };
@@ -189,17 +195,24 @@ impl Folding<'_> {
         if !differences.is_empty() && !job.options.full && !self.unfinished.full {
             return Err(settings_error(job, &differences));
         }
-        let rebuild = !differences.is_empty() || (job.options.full && job.options.forget_schema);
+        let rebuild = schema.is_none() || !differences.is_empty() || self.unfinished.rebuild || self.forget_schema();
         Ok(Found { schema, rebuild })
+    }
+
+    /// Asked of this run, or of the one that died and that this one finishes.
+    fn forget_schema(&self) -> bool {
+        self.job.options.forget_schema || self.unfinished.forget_schema
+    }
+
+    /// As [`Self::forget_schema`].
+    fn allow_shrink(&self) -> bool {
+        self.job.options.allow_shrink || self.unfinished.allow_shrink
     }
 
     fn starting_schema(&self, found: &Found) -> TableSchema {
         match &found.schema {
             None => TableSchema::new(self.settings.clone()),
-            Some((stored, _)) if found.rebuild => {
-                let forget = self.job.options.forget_schema;
-                stored.rebuilt(self.settings.clone(), forget)
-            }
+            Some((stored, _)) if found.rebuild => stored.rebuilt(self.settings.clone(), self.forget_schema()),
             Some((stored, _)) => stored.clone(),
         }
     }
@@ -289,8 +302,9 @@ impl Folding<'_> {
         let job = self.job;
         let ns = &job.spec.namespace;
         let full = self.decision.scope == Scope::Full;
-        let stored_head = if found.rebuild { None } else { index::load_head(job.lake, ns).await? };
-        let ignore = found.rebuild || found.schema.is_none();
+        // A dead run may have landed files that its index does not know, as one without their ids.
+        let known = !found.rebuild && self.unfinished.run_id.is_none();
+        let stored_head = if known { index::load_head(job.lake, ns).await? } else { None };
         let files = match listed {
             Some(files) => files,
             None => self.look(folders.iter().map(String::as_str)).await?,
@@ -303,17 +317,16 @@ impl Folding<'_> {
                 && folders.iter().all(|partition| same(partition, files.get(partition)))
                 && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
         };
-        let all_listed = full || self.unfinished.run_id.is_some();
-        let usable = stored_head.filter(|head| agrees(head, &files, all_listed) && (full || !head.outgrown()));
+        let usable = stored_head.filter(|head| agrees(head, &files, full) && (full || !head.outgrown()));
         let mut anew = usable.is_none() || full;
-        let (mut head, mut stale) = match usable {
-            Some(head) => (head, BTreeMap::new()),
-            None if ignore => (Head::default(), BTreeMap::new()),
+        let (mut head, rebuilt) = match usable {
+            Some(head) => (head, Resolution::default()),
+            None if found.rebuild => (Head::default(), Resolution::default()),
             None => self.rebuild_index(shapes, scratch).await?,
         };
         head.format = places::FORMAT;
         let prefix = layout::index_prefix(ns);
-        let newest_wins = job.source.is_dump();
+        let newest_wins = job.source.is_dump() && !full;
         let mut resolve = Resolve {
             lake: job.lake,
             prefix: &prefix,
@@ -322,21 +335,44 @@ impl Folding<'_> {
             replace: full,
             run_id: job.run_id,
             folder: scratch,
+            local: rebuilt.buckets.into_iter().collect(),
             stored_times: newest_wins.then(|| StoredTimes::new(job.lake, ns, shapes.as_ref())),
         };
         let mut resolution = resolve.run(&mut window.ids).await?;
         anew |= resolution.generation == job.run_id;
-        for (partition, ids) in stale.iter_mut() {
-            resolution.moved_out.entry(partition.clone()).or_default().extend(ids.drain());
+        let doubles = rebuilt.stale.values().map(|ids| ids.len() as u64).sum();
+        for (partition, ids) in rebuilt.stale {
+            let ordinal = folders.iter().position(|folder| *folder == partition).and_then(|at| u32::try_from(at).ok());
+            let coming = ordinal.and_then(|ordinal| resolution.moved_in.get(&ordinal));
+            // A row that the window puts where a stale one stands replaces it there.
+            let mut leaving = ids.into_iter().filter(|id| coming.is_none_or(|coming| !coming.contains(id))).peekable();
+            if leaving.peek().is_some() {
+                resolution.moved_out.entry(partition).or_default().extend(leaving);
+            }
         }
-        Ok(Places { head, files, resolution, anew })
+        Ok(Places { head, files, resolution, doubles, anew })
     }
 
-    async fn rebuild_index(
-        &self,
-        shapes: &Arc<dyn Shapes>,
-        scratch: &Path,
-    ) -> Result<(Head, BTreeMap<String, HashSet<u128>>)> {
+    /// How many rows the table has, and how many of them at most were read again.
+    async fn surviving(&self, found: &Found, window: &Window, places: &Places) -> Result<(u64, u64)> {
+        if !found.rebuild {
+            return Ok((places.head.rows().saturating_sub(places.doubles), places.resolution.known));
+        }
+        if self.unfinished.rebuild {
+            // The dead run passed this check, and what it left holds rows in both layouts.
+            return Ok((0, 0));
+        }
+        let job = self.job;
+        let files: Vec<Object> = places.files.values().cloned().collect();
+        let rows: Vec<u64> = stream::iter(files)
+            .map(|object| async move { Ok(job.lake.footer(&object.key, object.size).await?.rows) })
+            .buffer_unordered(LOOKS_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok((rows.into_iter().sum(), window.ids.len() - places.resolution.repeated))
+    }
+
+    async fn rebuild_index(&self, shapes: &Arc<dyn Shapes>, scratch: &Path) -> Result<(Head, Resolution)> {
         let job = self.job;
         let ns = &job.spec.namespace;
         tracing::info!(run = job.run_id, collection = %ns, "the index of places is missing or behind; building it anew");
@@ -351,7 +387,7 @@ impl Folding<'_> {
         if self.lease.is_some() {
             index::store(job.lake, ns, &head, &resolution).await?;
         }
-        Ok((head, resolution.stale))
+        Ok((head, resolution))
     }
 
     /// The objects of some partitions, those that exist.
@@ -393,6 +429,7 @@ impl Folding<'_> {
                     newest_wins: self.job.source.is_dump() && !full,
                     replace: full,
                     moved_out: Arc::new(moved_out.remove(partition).unwrap_or_default()),
+                    moved_stay: false,
                     moved_in: set(&places.resolution.moved_in),
                     rejected: set(&places.resolution.rejected),
                 },
@@ -422,7 +459,8 @@ impl Folding<'_> {
         let job = self.job;
         let Some((stored, _)) = found.schema.as_ref().filter(|_| !found.rebuild) else { return Ok(Vec::new()) };
         let full = self.decision.scope == Scope::Full;
-        if full || (!self.unfinished.retyping && !shapes.retypes(&stored.arrow(), stored.version)?) {
+        // The schema of a dead run may be ahead of files that this window does not touch.
+        if full || (self.unfinished.run_id.is_none() && !shapes.retypes(&stored.arrow(), stored.version)?) {
             return Ok(Vec::new());
         }
         let busy: HashSet<&str> = tasks.iter().map(|t| t.partition.as_str()).collect();
@@ -502,6 +540,8 @@ struct Places {
     /// Stored files that this run may touch.
     files: HashMap<String, Object>,
     resolution: Resolution,
+    /// Rows that a dead run left in two places.
+    doubles: u64,
     /// The index has a new generation.
     anew: bool,
 }

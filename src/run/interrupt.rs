@@ -26,14 +26,42 @@ impl Interrupt {
     /// # Errors
     /// [`Kind::Interrupted`] once the run has to stop.
     pub fn check(&self) -> Result<()> {
-        if let Some(signal) = self.signal() {
-            return Err(Error::new(Kind::Interrupted, format!("stopped by {}", signal.as_str()))
-                .hint("nothing is lost: the next run goes on from the stored watermark"));
+        match self.signal() {
+            Some(signal) => Err(signalled(signal)),
+            None if self.deadline.is_some_and(|at| Instant::now() >= at) => Err(overdue()),
+            None => Ok(()),
         }
-        if self.deadline.is_some_and(|at| Instant::now() >= at) {
-            return Err(Error::new(Kind::Interrupted, "the deadline of the run has passed")
-                .hint("raise [run] deadline, or run this collection by itself"));
-        }
-        Ok(())
     }
+
+    /// Waits until the run has to stop, which may be for ever: to be raced against what may hang.
+    pub async fn stopped(&self) -> Error {
+        let mut signals = self.signal.clone();
+        let signal = async {
+            match signals.wait_for(Option::is_some).await.map(|signal| *signal) {
+                Ok(Some(signal)) => signal,
+                // Nobody is left who could send one.
+                _ => std::future::pending().await,
+            }
+        };
+        let deadline = async {
+            match self.deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = signal => signalled(signal),
+            () = deadline => overdue(),
+        }
+    }
+}
+
+fn signalled(signal: Signal) -> Error {
+    Error::new(Kind::Interrupted, format!("stopped by {}", signal.as_str()))
+        .hint("nothing is lost: the next run goes on from the stored watermark")
+}
+
+fn overdue() -> Error {
+    Error::new(Kind::Interrupted, "the deadline of the run has passed")
+        .hint("raise [run] deadline, or run this collection by itself")
 }

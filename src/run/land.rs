@@ -34,8 +34,7 @@ pub async fn land_all(
             clean.losers = Arc::default();
             clean.rules.replace = false;
             clean.stored = None;
-            task.rules.moved_out = Arc::default();
-            task.rules.replace = false;
+            task.rules.moved_stay = true;
             cleaning.push(clean);
         }
         done.extend(run(workshop, vec![task], staged, landed).await?);

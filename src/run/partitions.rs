@@ -33,6 +33,8 @@ pub struct Workshop<'a> {
     pub budget: Budget,
     /// Where plans run.
     pub context: Arc<TaskContext>,
+    /// Rows of one batch of changes.
+    pub batch_rows: usize,
     /// Local folder for new files.
     pub scratch: &'a Path,
     /// Asked before every partition.
@@ -129,7 +131,7 @@ impl Workshop<'_> {
         let mut writer = PartitionWriter::create(&local, &self.files)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
-        let batch_rows = stored.map_or(4096, |file| {
+        let batch_rows = stored.map_or(self.batch_rows, |file| {
             let bytes: i64 = file.footer.metadata.row_groups().iter().map(|g| g.total_byte_size()).sum();
             rows_within(
                 self.budget.batch,

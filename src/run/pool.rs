@@ -38,12 +38,19 @@ pub async fn run(
 ) -> Result<RunRecord> {
     let started = clock::now();
     let run_id = clock::run_id(started);
-    let lake = Lake::open(&settings.lake).await?;
-    let source = extract::open(&settings.source, &run_id)?;
-    let bound = source.bound().await?;
-    let unfinished = unfinished_tables(&lake).await?;
     let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
     let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
+    let opening = async {
+        let lake = Lake::open(&settings.lake).await?;
+        let source = extract::open(&settings.source, &run_id)?;
+        let bound = source.bound().await?;
+        let unfinished = unfinished_tables(&lake).await?;
+        Ok((lake, source, bound, unfinished))
+    };
+    let (lake, source, bound, unfinished) = tokio::select! {
+        opened = opening => opened?,
+        stopped = interrupt.stopped() => return Err(stopped),
+    };
 
     let chosen: Vec<CollectionSpec> = collections
         .into_iter()

@@ -81,9 +81,14 @@ impl Reading<'_> {
             totals: Totals::default(),
             quarantined: Vec::new(),
         };
-        while let Some(batch) = batches.next().await {
-            self.interrupt.check()?;
-            let batch = batch?;
+        loop {
+            // A source that does not answer must not keep a run from ending.
+            let batch = tokio::select! {
+                biased;
+                stopped = self.interrupt.stopped() => return Err(stopped),
+                batch = batches.next() => batch,
+            };
+            let Some(batch) = batch.transpose()? else { break };
             let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
             desk = tokio::task::spawn_blocking(move || desk.take(&batch))
                 .await

@@ -1,8 +1,7 @@
 //! Finishes what a run that died has left behind, before anything new is read.
 
-use super::index;
 use crate::error::Result;
-use crate::lake::{Expect, Lake, layout};
+use crate::lake::{Lake, layout};
 use crate::model::collection::Namespace;
 use crate::publish::Journal;
 use futures::StreamExt;
@@ -15,8 +14,12 @@ pub struct Unfinished {
     pub run_id: Option<String>,
     /// It was replacing the table, so this run has to.
     pub full: bool,
-    /// It was rewriting files because a column's type had changed.
-    pub retyping: bool,
+    /// It was replacing stored files unread, so what it left cannot be merged with.
+    pub rebuild: bool,
+    /// It had been told to forget the schema.
+    pub forget_schema: bool,
+    /// It had been told to accept that the table loses most of its rows.
+    pub allow_shrink: bool,
 }
 
 /// The tables (`database/collection`, folded) that a dead run left unfinished, from one listing for the whole run.
@@ -33,11 +36,21 @@ pub async fn unfinished_tables(lake: &Lake) -> Result<HashSet<String>> {
     Ok(tables)
 }
 
-/// Reads the journal of a collection that [`unfinished_tables`] named. The index may be behind the data files then, so
-/// its head goes: whoever needs places builds them anew from the files, which finds and mends doubles.
-pub async fn recover(lake: &Lake, ns: &Namespace) -> Result<Unfinished> {
+/// Reads the journal of a collection that this run holds. The index may be behind the data files then: whoever needs
+/// places builds them anew from the files, which finds and mends doubles.
+///
+/// `complete` is the run of the last watermark: one that got so far has left nothing to be done but its journal.
+pub async fn recover(lake: &Lake, ns: &Namespace, complete: Option<&str>) -> Result<Unfinished> {
     let Some(journal) = Journal::load(lake, ns).await? else { return Ok(Unfinished::default()) };
+    if complete == Some(journal.run_id.as_str()) {
+        return Ok(Unfinished::default());
+    }
     tracing::warn!(collection = %ns, run = %journal.run_id, "a run died before its end; finishing its work");
-    lake.delete(&index::head_key(ns), Expect::Any).await?;
-    Ok(Unfinished { run_id: Some(journal.run_id), full: journal.mode == "full", retyping: journal.retyping })
+    Ok(Unfinished {
+        full: journal.mode == "full",
+        rebuild: journal.rebuild,
+        forget_schema: journal.forget_schema,
+        allow_shrink: journal.allow_shrink,
+        run_id: Some(journal.run_id),
+    })
 }

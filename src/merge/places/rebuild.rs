@@ -9,6 +9,7 @@ use crate::lake::{Lake, Object, layout};
 use crate::merge::plan::Shapes;
 use crate::merge::stored::StoredFile;
 use futures::StreamExt;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Bytes of ids kept in memory before they go to local disk.
@@ -53,6 +54,7 @@ pub async fn rebuild(
         replace: true,
         run_id,
         folder,
+        local: HashMap::new(),
         stored_times: None,
     };
     let resolution = resolve.run(&mut ids).await?;

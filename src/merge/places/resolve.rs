@@ -27,6 +27,8 @@ pub struct Resolve<'a> {
     pub run_id: &'a str,
     /// Local folder for the new buckets.
     pub folder: &'a Path,
+    /// Buckets that are newer on local disk than in the lake, by key.
+    pub local: HashMap<String, PathBuf>,
     /// For dumps, which may be older than the lake: modified times of stored rows. A document does not move when its
     /// stored row is newer.
     pub stored_times: Option<StoredTimes<'a>>,
@@ -109,7 +111,12 @@ impl Resolve<'_> {
 
     async fn load(&self, bucket: u32) -> Result<Bucket> {
         let Some(head) = self.head else { return Ok(Bucket::default()) };
-        match self.lake.get(&bucket_key(self.prefix, &head.generation, bucket)).await? {
+        let key = bucket_key(self.prefix, &head.generation, bucket);
+        if let Some(file) = self.local.get(&key) {
+            let bytes = std::fs::read(file).or_error(Kind::Lake, "read an index bucket from local disk")?;
+            return Bucket::decode(bytes.into());
+        }
+        match self.lake.get(&key).await? {
             Some((bytes, _)) => Bucket::decode(bytes),
             None => Ok(Bucket::default()),
         }
@@ -142,11 +149,16 @@ impl Resolve<'_> {
         Ok(())
     }
 
-    fn store(&self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {
+    fn store(&mut self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {
         let file = self.folder.join(format!("bucket-{number:04x}.parquet"));
         std::fs::write(&file, Bucket { places }.encode()?)
             .or_error(Kind::Lake, "write an index bucket to local disk")?;
-        resolution.buckets.push((bucket_key(self.prefix, &resolution.generation, number), file));
+        let key = bucket_key(self.prefix, &resolution.generation, number);
+        // A bucket that is wider than the spool's groups is written once for each and goes on from the last.
+        self.local.insert(key.clone(), file.clone());
+        if resolution.buckets.last().is_none_or(|(last, _)| *last != key) {
+            resolution.buckets.push((key, file));
+        }
         Ok(())
     }
 }

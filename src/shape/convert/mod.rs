@@ -3,6 +3,9 @@
 //! A column whose type changed is read back into the values it was made of, exact originals from `_misfits` first, and
 //! these go through the same builders as fresh documents. So there is one encoder only, and converting a row gives what
 //! encoding its document at the current schema would have given (P5).
+//!
+//! One thing a list column does not tell: whether its only element stood there bare. It is read back as a list of one, which
+//! shows only where a sub-document that had such a column becomes JSON text.
 
 mod stored;
 mod tree;

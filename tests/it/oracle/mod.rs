@@ -48,7 +48,7 @@ async fn any_history_leaves_the_rows_that_a_plain_model_says() {
                 Some(format!("LAKEFOLD_ORACLE_SEED={seed}\n  {log}\n{why}"))
             }
         })
-        .buffer_unordered(AT_ONCE)
+        .buffered(AT_ONCE)
         .filter_map(|failure| async { failure })
         .collect()
         .await;

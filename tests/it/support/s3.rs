@@ -3,10 +3,12 @@
 //! moto checks no signature and ignores `If-Match` when a multipart upload completes; SeaweedFS does both as AWS
 //! does. Each server has its own free port and a bucket, and is killed when dropped or when the test process dies.
 
+use futures::TryStreamExt;
 use lakefold::model::settings::LakeSettings;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as StorePath;
 use object_store::signer::Signer;
+use object_store::{ObjectStore, ObjectStoreExt};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -103,19 +105,38 @@ impl S3 {
 
     /// Sends a signed request for a key of the bucket (`""`: the bucket itself): status and body.
     pub fn signed(&self, method: &str, key: &str, body: &str) -> (u16, String) {
-        let store = AmazonS3Builder::new()
+        let store = self.client();
+        let key = StorePath::parse(key).expect("key");
+        let verb = method.parse().expect("method");
+        let url = futures::executor::block_on(store.signed_url(verb, &key, Duration::from_secs(60))).expect("sign");
+        let path = url.as_str().strip_prefix(&self.endpoint()).expect("a URL of this server").to_owned();
+        http(self.port, method, &path, body).unwrap_or_else(|e| panic!("{method} {key}: {e}"))
+    }
+
+    /// Writes every object below `prefix` into `folder`.
+    pub async fn download(&self, prefix: &str, folder: &std::path::Path) {
+        let store = self.client();
+        let prefix = StorePath::parse(prefix).expect("prefix");
+        let objects: Vec<_> = store.list(Some(&prefix)).try_collect().await.expect("list");
+        for object in objects {
+            let key: PathBuf =
+                object.location.prefix_match(&prefix).expect("below").map(|p| p.as_ref().to_owned()).collect();
+            let bytes = store.get(&object.location).await.expect("get").bytes().await.expect("get");
+            let path = folder.join(key);
+            std::fs::create_dir_all(path.parent().expect("parent")).expect("make a folder");
+            std::fs::write(path, bytes).expect("write an object");
+        }
+    }
+
+    fn client(&self) -> AmazonS3 {
+        AmazonS3Builder::new()
             .with_endpoint(self.endpoint())
             .with_allow_http(true)
             .with_bucket_name(BUCKET)
             .with_access_key_id(ACCESS_KEY)
             .with_secret_access_key(SECRET_KEY)
             .build()
-            .expect("set up a signer");
-        let key = StorePath::parse(key).expect("key");
-        let verb = method.parse().expect("method");
-        let url = futures::executor::block_on(store.signed_url(verb, &key, Duration::from_secs(60))).expect("sign");
-        let path = url.as_str().strip_prefix(&self.endpoint()).expect("a URL of this server").to_owned();
-        http(self.port, method, &path, body).unwrap_or_else(|e| panic!("{method} {key}: {e}"))
+            .expect("set up a client")
     }
 
     /// Sends an unsigned request: status and body.
@@ -124,6 +145,7 @@ impl S3 {
     }
 
     fn start(command: impl Fn(&std::path::Path, &[u16]) -> (Command, &'static str)) -> Self {
+        let mut logs = String::new();
         for _ in 0..STARTS {
             let folder = tempfile::tempdir().expect("folder");
             let ports = free_ports(8);
@@ -136,9 +158,9 @@ impl S3 {
                 return server;
             }
             let log = std::fs::read_to_string(server._folder.path().join("log")).unwrap_or_default();
-            eprintln!("{command:?} did not get ready:\n{log}");
+            logs += &format!("{command:?} did not get ready:\n{log}\n");
         }
-        panic!("the server did not start {STARTS} times");
+        panic!("the server did not start {STARTS} times\n{logs}");
     }
 
     /// `false`: it ended, or time is up.
