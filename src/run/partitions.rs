@@ -84,7 +84,8 @@ impl Workshop<'_> {
             Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
             None => StoredFile::open(self.lake, &key).await?,
         };
-        let (counts, file) = self.merge(&task, staged, stored.as_ref()).await.map_err(|e| e.context(&key))?;
+        let (counts, file) =
+            self.merge(&task, staged, stored.as_ref()).await.map_err(|e| e.context(layout::shown(&key)))?;
         let mut done = Done {
             partition: task.partition.clone(),
             counts,
@@ -94,8 +95,8 @@ impl Workshop<'_> {
         };
         // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
         let retype = match &stored {
-            Some(file) => self.shapes.retypes(&file.footer.schema, file.version())?,
-            None => false,
+            Some(file) if !task.overwrite => self.shapes.retypes(&file.footer.schema, file.version())?,
+            _ => false,
         };
         if counts.dirty() || retype || task.overwrite {
             self.replace(&key, file, stored.as_ref(), &mut done).await?;
@@ -121,7 +122,7 @@ impl Workshop<'_> {
         };
         let changed_rows = match task.ordinal {
             Some(ordinal) => {
-                let slices = staged.slices(ordinal)?;
+                let slices = staged.slices(ordinal);
                 let plan = plan::changes(slices, task.losers.clone(), self.shapes.as_ref())?;
                 Some(plan::execute(&plan, &self.context)?)
             }

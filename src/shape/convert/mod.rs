@@ -84,6 +84,11 @@ impl Converter {
         self.ids || !self.changed.is_empty()
     }
 
+    /// Whether ids are spelled anew, so that rows sorted by the old spelling have to be sorted again.
+    pub fn respells_ids(&self) -> bool {
+        self.ids
+    }
+
     /// Converts one batch of rows.
     pub fn convert(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let (columns, misfits) = self.convert_changed(rows)?;

@@ -195,10 +195,11 @@ impl History {
             };
             let mut table = collection.table.clone();
             let counts = table.fold(&collection.source, reads);
-            check_record(record, counts);
             if plan != Plan::DryRun {
                 collection.table = table;
             }
+            check_rows(self.lake.path(), collection);
+            check_record(record, counts);
             check_watermark(self.lake.path(), collection, plan, since, watermarks[at]);
         }
         for collection in &self.collections {
