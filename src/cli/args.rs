@@ -54,6 +54,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show where every collection stands
     Status(StatusArgs),
+    /// Show what the columns of a table are made of
+    Schema(SchemaArgs),
     /// Ask the lake in SQL; tables are `database.collection`
     Query(QueryArgs),
     /// Write a made-up hospital, as a mongodump folder or into a MongoDB
@@ -107,6 +109,20 @@ pub struct StatusArgs {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The collection, as MongoDB spells it
+    #[arg(value_name = "DB.COLL", value_parser = namespace)]
+    pub collection: Namespace,
+    /// Print JSON instead of a table
+    #[arg(long, conflicts_with = "ddl")]
+    pub json: bool,
+    /// Print Athena's CREATE EXTERNAL TABLE instead of a table
+    #[arg(long)]
+    pub ddl: bool,
 }
 
 /// Flags of `query`.
@@ -232,6 +248,9 @@ mod tests {
         assert_eq!(refused("lakefold run --memory 64MiB"), ErrorKind::ValueValidation);
         assert_eq!(refused("lakefold run --collection bills"), ErrorKind::ValueValidation);
         assert_eq!(refused("lakefold run --quiet -v"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold schema"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("lakefold schema bills"), ErrorKind::ValueValidation);
+        assert_eq!(refused("lakefold schema h.bills --ddl --json"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold query -e x y.sql"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query -e x --format parquet"), ErrorKind::MissingRequiredArgument);

@@ -24,6 +24,17 @@ pub fn read_text(path: &Path) -> Result<String, Problem> {
     })
 }
 
+/// As [`read_text`]; `None` when there is no such file.
+///
+/// # Errors
+/// It is there and cannot be read, or is not UTF-8.
+pub fn read_optional(path: &Path) -> Result<Option<String>, Problem> {
+    match std::fs::symlink_metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        _ => read_text(path).map(Some),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +48,7 @@ mod tests {
         assert!(read_text(&path).unwrap_err().to_string().ends_with("collections.csv:2: is not UTF-8"));
         std::fs::write(&path, "München").unwrap();
         assert_eq!(read_text(&path).unwrap(), "München");
+        assert_eq!(read_optional(&path).unwrap().as_deref(), Some("München"));
+        assert_eq!(read_optional(&folder.path().join("pins.csv")).unwrap(), None);
     }
 }

@@ -48,9 +48,14 @@ pub fn environment(global: &Global) -> Result<(Settings, Vec<CollectionSpec>), R
     }
 }
 
+/// The manifest, and `pins.csv` beside it when there is one.
 fn manifest(path: &str, environment: &str, hash_key: bool) -> Result<Vec<CollectionSpec>, Vec<Problem>> {
     let text = files::read_text(Path::new(path)).map_err(|problem| vec![problem])?;
-    manifest::load(&text, &manifest::Context { file: path, environment, hash_key })
+    let beside = Path::new(path).with_file_name("pins.csv");
+    let pins = files::read_optional(&beside).map_err(|problem| vec![problem])?;
+    let file = beside.display().to_string();
+    let pins = pins.as_deref().map(|text| manifest::PinFile { file: &file, text });
+    manifest::load(&text, &manifest::Context { file: path, environment, hash_key, pins })
 }
 
 /// The options of a run, with every `--collection` found in the manifest and `--since` in the environment's timezone.

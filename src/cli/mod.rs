@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::record::RunRecord;
 use crate::model::signal::Signal;
 use crate::{notify, run, synth};
-use args::{Cli, Command, Global, QueryArgs, RunArgs, StatusArgs, SynthArgs};
+use args::{Cli, Command, Global, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
 use clap::Parser;
 use input::Refused;
 use serde::Serialize;
@@ -60,6 +60,7 @@ async fn dispatch(cli: &Cli) -> u8 {
     match &cli.command {
         Command::Run(args) => run(global, args, interrupt).await,
         Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
+        Command::Schema(args) => unless_stopped(schema(global, args), interrupt).await,
         Command::Query(args) => unless_stopped(query(global, args), interrupt).await,
         Command::Synth(args) => unless_stopped(synth(global, args), interrupt).await,
     }
@@ -103,6 +104,23 @@ async fn status(global: &Global, args: &StatusArgs) -> u8 {
     };
     let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
         let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
+        printer::result(&text)
+    });
+    ended(shown, |_| exit::FAILED)
+}
+
+async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global) {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let shown = run::schema::schema(&settings, &specs, &args.collection).await.and_then(|table| {
+        let text = match () {
+            () if args.json => json(&table)?,
+            () if args.ddl => notify::ddl(&table),
+            () => notify::schema_table(&table, printer::width()),
+        };
         printer::result(&text)
     });
     ended(shown, |_| exit::FAILED)

@@ -1,10 +1,16 @@
 //! One row: every cell checked by itself and against the others of its row.
 
-use super::table::Record;
+use super::table::{Layout, Record};
 use super::{Context, partition};
 use crate::model::collection::{CollectionSpec, FieldPath, Mode, Namespace};
 use crate::model::names::fold;
 use crate::model::problem::Problems;
+
+/// Columns of the manifest.
+pub(super) const LAYOUT: Layout = Layout {
+    columns: &["database", "collection", "timestamp_column", "partition_by", "environments", "exclude", "hash", "mode"],
+    required: 2,
+};
 
 /// The lake's own folder, which no database may fold to.
 const OWN_FOLDER: &str = "_lakefold";
@@ -51,6 +57,7 @@ pub(super) fn read(record: &Record, context: &Context<'_>, problems: &mut Proble
             partition_text: partition_text.to_owned(),
             exclude,
             hash,
+            pins: Vec::new(),
             mode,
             line: record.line,
         },

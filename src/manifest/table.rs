@@ -3,12 +3,15 @@
 use crate::model::problem::Problems;
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-/// The columns there are; the first [`REQUIRED`] must be there.
-const COLUMNS: [&str; 8] =
-    ["database", "collection", "timestamp_column", "partition_by", "environments", "exclude", "hash", "mode"];
-const REQUIRED: usize = 2;
+/// What a file's header may and must name.
+pub(super) struct Layout {
+    /// The columns there are.
+    pub columns: &'static [&'static str],
+    /// So many of them, from the first, must be there.
+    pub required: usize,
+}
 
-/// One line of the manifest, by column name.
+/// One line of the file, by column name.
 pub(super) struct Record {
     /// Where it begins, from 1.
     pub line: u64,
@@ -23,7 +26,7 @@ impl Record {
 }
 
 /// Splits `text` into records; what cannot be one is a problem and left out.
-pub(super) fn records(text: &str, problems: &mut Problems) -> Vec<Record> {
+pub(super) fn records(text: &str, layout: &Layout, problems: &mut Problems) -> Vec<Record> {
     // Excel and friends begin UTF-8 files with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new()
@@ -55,7 +58,7 @@ pub(super) fn records(text: &str, problems: &mut Problems) -> Vec<Record> {
             continue;
         }
         match &header {
-            None => header = Some(read_header(&record, line, problems)),
+            None => header = Some(read_header(&record, line, layout, problems)),
             Some(header) if header.len() != record.len() => {
                 problems
                     .add_general(
@@ -71,13 +74,20 @@ pub(super) fn records(text: &str, problems: &mut Problems) -> Vec<Record> {
         }
     }
     if header.is_none() {
-        problems.add_general(None, "has no header").hint(format_args!("begin it with the line {}", COLUMNS.join(",")));
+        problems
+            .add_general(None, "has no header")
+            .hint(format_args!("begin it with the line {}", layout.columns.join(",")));
     }
     found
 }
 
 /// The columns in file order; none for one that was a problem, so that the rows below are checked all the same.
-fn read_header(record: &StringRecord, line: u64, problems: &mut Problems) -> Vec<Option<&'static str>> {
+fn read_header(
+    record: &StringRecord,
+    line: u64,
+    layout: &Layout,
+    problems: &mut Problems,
+) -> Vec<Option<&'static str>> {
     let mut columns: Vec<Option<&'static str>> = Vec::with_capacity(record.len());
     for (at, cell) in record.iter().enumerate() {
         if cell.is_empty() {
@@ -87,9 +97,9 @@ fn read_header(record: &StringRecord, line: u64, problems: &mut Problems) -> Vec
             columns.push(None);
             continue;
         }
-        let known = COLUMNS.into_iter().find(|column| *column == cell);
+        let known = layout.columns.iter().copied().find(|column| *column == cell);
         if known.is_none() {
-            problems.add(line, cell, "unknown column").hint_nearest(cell, &COLUMNS);
+            problems.add(line, cell, "unknown column").hint_nearest(cell, layout.columns);
         } else if columns.contains(&known) {
             problems.add(line, cell, "the header names this column twice").hint("keep one of them");
             columns.push(None);
@@ -97,7 +107,8 @@ fn read_header(record: &StringRecord, line: u64, problems: &mut Problems) -> Vec
         }
         columns.push(known);
     }
-    for required in COLUMNS.into_iter().take(REQUIRED).filter(|required| !columns.contains(&Some(required))) {
+    for required in layout.columns.iter().take(layout.required).filter(|required| !columns.contains(&Some(**required)))
+    {
         problems.add(line, required, "the header lacks this required column").hint("add it to the header");
     }
     columns

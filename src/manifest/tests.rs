@@ -6,7 +6,7 @@ fn read(text: &str) -> Result<Vec<CollectionSpec>, Vec<String>> {
 }
 
 fn read_for(environment: &str, text: &str) -> Result<Vec<CollectionSpec>, Vec<String>> {
-    let context = Context { file: "c.csv", environment, hash_key: false };
+    let context = Context { file: "c.csv", environment, hash_key: false, pins: None };
     load(text, &context).map_err(|problems| {
         let shown = |p: &Problem| format!("{p} | {}", p.hint.as_deref().unwrap_or("NO HINT"));
         problems.iter().map(shown).collect()
@@ -31,6 +31,7 @@ fn a_full_row_becomes_a_collection() {
         partition_text: "date=day(at)/site=facility.id".into(),
         exclude: vec![path("a.b"), path("c")],
         hash: vec![],
+        pins: vec![],
         mode: Mode::Full,
         line: 2,
     };
@@ -100,7 +101,7 @@ fn a_hash_needs_a_key_where_the_row_is_read() {
             \"${LAKEFOLD_HASH_KEY}\"` in `[privacy]` of the environment file"]
     );
     assert!(read_for("dev", text).is_ok());
-    let context = Context { file: "c.csv", environment: "prod", hash_key: true };
+    let context = Context { file: "c.csv", environment: "prod", hash_key: true, pins: None };
     assert_eq!(load(text, &context).unwrap()[0].hash, [path("name")]);
 }
 
@@ -241,7 +242,7 @@ fn everything_is_told_at_once_and_in_order() {
 #[test]
 fn the_shipped_manifest_is_right() {
     let text = include_str!("../../collections.csv");
-    let context = Context { file: "collections.csv", environment: "demo", hash_key: false };
+    let context = Context { file: "collections.csv", environment: "demo", hash_key: false, pins: None };
     let specs = load(text, &context).unwrap();
     assert_eq!(specs.len(), 10);
     assert!(specs.iter().all(|spec| spec.timestamp_column == Some(path("updated_at"))));

@@ -1,6 +1,8 @@
 //! A collection as the manifest describes it, checked.
 
 use super::names::fold;
+use super::pin::Pin;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Database and collection as MongoDB spells them.
@@ -33,7 +35,7 @@ impl fmt::Display for Namespace {
 }
 
 /// A dotted path into a document, in original names; across arrays it means every element.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FieldPath(pub Vec<String>);
 
 impl FieldPath {
@@ -105,6 +107,8 @@ pub struct CollectionSpec {
     pub exclude: Vec<FieldPath>,
     /// Paths whose values are replaced by their HMAC.
     pub hash: Vec<FieldPath>,
+    /// Columns whose type the operator has fixed; no two at one path, none below another.
+    pub pins: Vec<Pin>,
     /// `full` rows replace the table each run.
     pub mode: Mode,
     /// Line of the manifest, for messages.

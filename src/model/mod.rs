@@ -5,8 +5,10 @@
 pub mod batch;
 pub mod collection;
 pub mod column;
+pub mod description;
 pub mod modified;
 pub mod names;
+pub mod pin;
 pub mod problem;
 pub mod progress;
 pub mod record;

@@ -2,6 +2,7 @@
 
 use super::collection::CollectionSpec;
 use super::column::{Column, ColumnType};
+use super::pin::Pin;
 use super::seen::{Kind, KindSet, Seen, Sighting};
 use super::settings::Timestamps;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -34,6 +35,9 @@ pub struct TableSettings {
     pub exclude: Vec<String>,
     /// Sorted dotted paths.
     pub hash: Vec<String>,
+    /// Sorted by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Pin>,
 }
 
 impl TableSettings {
@@ -44,6 +48,8 @@ impl TableSettings {
             texts.sort();
             texts
         };
+        let mut pins = spec.pins.clone();
+        pins.sort();
         Self {
             timezone: timezone.name().to_owned(),
             timestamps: match timestamps {
@@ -55,11 +61,13 @@ impl TableSettings {
             partition_keys: spec.partition_by.iter().map(|key| key.name.clone()).collect(),
             exclude: sorted(&spec.exclude),
             hash: sorted(&spec.hash),
+            pins,
         }
     }
 
     /// What differs from `other`, one line a setting, `self` being the table's and `other` the operator's.
     pub fn differences(&self, other: &Self) -> Vec<String> {
+        let pins = |settings: &Self| settings.pins.iter().map(ToString::to_string).collect::<Vec<_>>().join(";");
         let pairs = [
             ("timezone", self.timezone.clone(), other.timezone.clone()),
             ("timestamps", self.timestamps.clone(), other.timestamps.clone()),
@@ -67,6 +75,7 @@ impl TableSettings {
             ("partition_by", self.partition_by.clone(), other.partition_by.clone()),
             ("exclude", self.exclude.join(";"), other.exclude.join(";")),
             ("hash", self.hash.join(";"), other.hash.join(";")),
+            ("pins", pins(self), pins(other)),
         ];
         pairs
             .into_iter()
@@ -97,6 +106,9 @@ pub struct Change {
     pub from: Option<String>,
     /// Type since then.
     pub to: String,
+    /// The run that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// The schema of a table, persisted as JSON.
@@ -155,6 +167,15 @@ impl TableSchema {
             fields.push(Field::new(MISFITS, DataType::Utf8, true));
         }
         Arc::new(Schema::new(fields))
+    }
+
+    /// The schema with `run_id` noted at every change that no earlier run brought.
+    #[must_use]
+    pub fn brought_by(mut self, run_id: &str) -> Self {
+        for change in self.history.iter_mut().filter(|change| change.run.is_none()) {
+            change.run = Some(run_id.to_owned());
+        }
+        self
     }
 
     /// Whether rows carry their modified time.

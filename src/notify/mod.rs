@@ -6,9 +6,11 @@
 
 mod changes;
 mod command;
+mod ddl;
 mod digest;
 mod eml;
 pub mod mail;
+mod schema_table;
 mod status_table;
 mod summary;
 mod table;
@@ -17,6 +19,8 @@ mod tests;
 mod verdict;
 mod words;
 
+pub use ddl::ddl;
+pub use schema_table::schema_table;
 pub use status_table::status_table;
 pub use summary::summary;
 

@@ -88,7 +88,7 @@ impl Folding<'_> {
         let mut window = reading.run(shaper, batches).await?;
         let first = found.schema.as_ref().is_none_or(|(schema, _)| schema.ids.is_empty());
         self.judge(&window, first, record)?;
-        let table = Arc::new(window.shaper.table().clone());
+        let table = Arc::new(window.shaper.table().clone().brought_by(job.run_id));
         let shapes: Arc<dyn Shapes> = Arc::new(TableShapes::new(table.clone(), job.settings.timezone));
 
         job.progress.phase(ns, "merging");

@@ -14,6 +14,7 @@ mod quarantine;
 pub mod query;
 mod read;
 mod recover;
+pub mod schema;
 mod scope;
 mod shapes;
 mod shrink;

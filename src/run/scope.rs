@@ -92,6 +92,7 @@ mod tests {
             partition_text: String::new(),
             exclude: Vec::new(),
             hash: Vec::new(),
+            pins: Vec::new(),
             mode,
             line: 2,
         }

@@ -87,6 +87,7 @@ pub fn spec(collection: &str) -> CollectionSpec {
         partition_text: String::new(),
         exclude: vec![],
         hash: vec![],
+        pins: vec![],
         mode: Mode::Incremental,
         line: 2,
     }

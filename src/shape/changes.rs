@@ -52,7 +52,8 @@ fn between(before: &[Column], after: &[Column]) -> Vec<Difference> {
 
 /// For the table's history.
 pub fn history(before: &[Column], after: &[Column], version: u64) -> Vec<Change> {
-    between(before, after).into_iter().map(|d| Change { version, path: d.path, from: d.from, to: d.to }).collect()
+    let change = |d: Difference| Change { version, path: d.path, from: d.from, to: d.to, run: None };
+    between(before, after).into_iter().map(change).collect()
 }
 
 /// For the run's record: with how many values of new kinds there were, and ids that show them.

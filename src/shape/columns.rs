@@ -1,6 +1,7 @@
 //! The one function from what was seen to a column's type.
 
 use super::names::Level;
+use super::pins::{self, Pins};
 use crate::model::column::{Column, ColumnType, SCALARS};
 use crate::model::seen::{Field, Guard, Kind, KindSet, MAX_DEPTH, Seen, Traits};
 
@@ -18,17 +19,27 @@ pub struct Columns {
     pub list: Vec<Column>,
     /// Some value seen is outside what its column can hold exactly.
     pub misfits: bool,
+    /// A column that a guard would make text or a map although a field below it is pinned, by folded names.
+    pub contradiction: Option<String>,
+    path: Vec<String>,
 }
 
 impl Columns {
-    /// The columns that follow from everything seen; `previous` only decides their order.
-    pub fn of(seen: &Seen, keys: &[String], previous: &[Column]) -> Self {
+    /// The columns that follow from everything seen and the operator's pins; `previous` only decides their order.
+    pub fn of(seen: &Seen, keys: &[String], pins: &Pins, previous: &[Column]) -> Self {
         let mut columns = Self::default();
-        columns.list = columns.level(seen, Level::Top(keys), 1, previous);
+        columns.list = columns.level(seen, Level::Top(keys), Some(pins), 1, previous);
         columns
     }
 
-    fn level(&mut self, seen: &Seen, level: Level<'_>, depth: usize, previous: &[Column]) -> Vec<Column> {
+    fn level(
+        &mut self,
+        seen: &Seen,
+        level: Level<'_>,
+        pins: Option<&Pins>,
+        depth: usize,
+        previous: &[Column],
+    ) -> Vec<Column> {
         let mut groups: Vec<(String, Vec<&Field>, Seen)> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for field in seen.fields.iter() {
@@ -48,7 +59,11 @@ impl Columns {
                 originals.sort_by_key(|field| (field.since, field.name != name, &field.name));
                 let originals = originals.into_iter().map(|field| field.name.clone()).collect();
                 let before = previous.iter().find(|column| column.name == name).map(|column| &column.kind);
-                let kind = self.column(&merged, depth, before)?;
+                let pins = pins.and_then(|pins| pins.child(&name));
+                self.path.push(name.clone());
+                let kind = self.column(&merged, pins, depth, before);
+                self.path.pop();
+                let kind = kind?;
                 Some(Column { name, originals, kind })
             })
             .collect();
@@ -58,13 +73,27 @@ impl Columns {
     }
 
     /// The type of one column; none when nothing but void was seen.
-    fn column(&mut self, seen: &Seen, depth: usize, previous: Option<&ColumnType>) -> Option<ColumnType> {
+    fn column(
+        &mut self,
+        seen: &Seen,
+        pins: Option<&Pins>,
+        depth: usize,
+        previous: Option<&ColumnType>,
+    ) -> Option<ColumnType> {
         let kinds = seen.kinds();
         if kinds.is_empty() {
             return None;
         }
+        if let Some(pin) = pins.and_then(Pins::kind) {
+            self.misfits |= pins::needs_misfits(pin, kinds, seen.traits);
+            return Some(pin.column());
+        }
         let scalars = kinds.without(CONTAINERS);
         let deep = depth > MAX_DEPTH || seen.guard == Some(Guard::Depth);
+        let guarded = (deep && scalars != kinds) || (seen.guard.is_some() && kinds.contains(Kind::Document));
+        if guarded && pins.is_some_and(Pins::is_above) {
+            self.contradiction.get_or_insert_with(|| self.path.join("."));
+        }
         if deep && scalars != kinds {
             return Some(ColumnType::Json);
         }
@@ -73,7 +102,7 @@ impl Columns {
                 Some(ColumnType::List(element)) => Some(element.as_ref()),
                 bare => bare,
             };
-            let element = self.column(&seen.element(), depth + 1, before)?;
+            let element = self.column(&seen.element(), pins, depth + 1, before)?;
             return Some(ColumnType::List(Box::new(element)));
         }
         if !kinds.contains(Kind::Document) {
@@ -82,12 +111,12 @@ impl Columns {
         match seen.guard {
             Some(Guard::Keys) => Some(self.keyed(seen, scalars, depth)),
             Some(_) => Some(ColumnType::Json),
-            None => Some(self.record(seen, scalars, depth, previous)),
+            None => Some(self.record(seen, scalars, pins, depth, previous)),
         }
     }
 
     fn keyed(&mut self, seen: &Seen, scalars: KindSet, depth: usize) -> ColumnType {
-        let value = seen.values.as_deref().and_then(|values| Self::default().column(values, depth + 1, None));
+        let value = seen.values.as_deref().and_then(|values| Self::default().column(values, None, depth + 1, None));
         match value {
             Some(value) if scalars.is_empty() && value.is_scalar() => {
                 self.misfits |=
@@ -98,12 +127,19 @@ impl Columns {
         }
     }
 
-    fn record(&mut self, seen: &Seen, scalars: KindSet, depth: usize, previous: Option<&ColumnType>) -> ColumnType {
+    fn record(
+        &mut self,
+        seen: &Seen,
+        scalars: KindSet,
+        pins: Option<&Pins>,
+        depth: usize,
+        previous: Option<&ColumnType>,
+    ) -> ColumnType {
         let before: &[Column] = match previous {
             Some(ColumnType::Struct(children)) => children,
             _ => &[],
         };
-        let mut children = self.level(seen, Level::Nested, depth + 1, before);
+        let mut children = self.level(seen, Level::Nested, pins, depth + 1, before);
         if !scalars.is_empty() {
             let kind = self.scalar(scalars, seen.traits);
             let at = before.iter().position(|child| child.name == SCALARS).unwrap_or(children.len());

@@ -2,6 +2,7 @@
 
 use super::columns::Columns;
 use super::names::Level;
+use super::pins::Pins;
 use crate::model::column::{Column, ColumnType};
 use crate::model::seen::{Guard, Kind, Seen};
 use crate::model::table::TableSchema;
@@ -13,43 +14,47 @@ const MAX_TYPE_CHARS: usize = 131_072;
 
 /// The columns that follow from everything seen; while they are too wide, the widest sub-document becomes JSON text for good.
 pub fn columns(table: &mut TableSchema) -> Columns {
+    let pins = Pins::new(&table.settings.pins, &table.settings.partition_keys);
     loop {
         let keys = &table.settings.partition_keys;
-        let columns = Columns::of(&table.seen, keys, &table.columns);
+        let columns = Columns::of(&table.seen, keys, &pins, &table.columns);
         let leaves: usize = columns.list.iter().map(|column| column.kind.leaves()).sum();
         let longest = columns.list.iter().map(|column| column.kind.to_string().len()).max().unwrap_or(0);
         if leaves <= MAX_LEAVES && longest <= MAX_TYPE_CHARS {
             return columns;
         }
-        let tripped = widest(&columns.list).is_some_and(|path| trip(&mut table.seen, Level::Top(keys), &path));
+        let tripped = widest(&columns.list, &pins).is_some_and(|path| trip(&mut table.seen, Level::Top(keys), &path));
         if !tripped {
             return columns;
         }
     }
 }
 
-/// Path of the struct with most children, the first by name among equals.
-fn widest(columns: &[Column]) -> Option<Vec<String>> {
-    fn visit(columns: &[Column], path: &mut Vec<String>, best: &mut Option<(usize, Vec<String>)>) {
+/// Path of the struct with most children, the first by name among equals. One with a pinned field below is not chosen:
+/// as text it would lose the pin.
+fn widest(columns: &[Column], pins: &Pins) -> Option<Vec<String>> {
+    type Best = Option<(usize, Vec<String>)>;
+    fn visit(columns: &[Column], pins: Option<&Pins>, path: &mut Vec<String>, best: &mut Best) {
         for column in columns {
             let mut kind = &column.kind;
             while let ColumnType::List(element) = kind {
                 kind = element;
             }
             let ColumnType::Struct(children) = kind else { continue };
+            let pins = pins.and_then(|pins| pins.child(&column.name));
             path.push(column.name.clone());
             let wider = best
                 .as_ref()
                 .is_none_or(|(most, at)| children.len() > *most || (children.len() == *most && *path < *at));
-            if wider {
+            if wider && !pins.is_some_and(Pins::is_above) {
                 *best = Some((children.len(), path.clone()));
             }
-            visit(children, path, best);
+            visit(children, pins, path, best);
             path.pop();
         }
     }
     let mut best = None;
-    visit(columns, &mut Vec::new(), &mut best);
+    visit(columns, Some(pins), &mut Vec::new(), &mut best);
     best.map(|(_, path)| path)
 }
 

@@ -81,7 +81,7 @@ impl Shaper {
         };
         if shaper.table.columns.is_empty() {
             // A rebuilt table keeps what was seen, and its columns follow from that under the new settings.
-            shaper.grow();
+            shaper.grow()?;
         }
         Ok(shaper)
     }
@@ -111,11 +111,11 @@ impl Shaper {
                 Err(reason) => quarantined.push(Quarantined { document: bytes.clone(), reason }),
             }
         }
-        self.observe(&accepted);
+        self.observe(&accepted)?;
         self.decode(&accepted, quarantined)
     }
 
-    fn observe(&mut self, accepted: &[Accepted<'_>]) {
+    fn observe(&mut self, accepted: &[Accepted<'_>]) -> Result<()> {
         let mut grown = false;
         let mut new_ids = false;
         let version = self.table.version + 1;
@@ -126,12 +126,13 @@ impl Shaper {
             grown |= Observer::document(seen, *document, self.privacy.as_ref(), self.clock, version, &example);
         }
         if grown {
-            self.grow();
+            self.grow()?;
         }
         if new_ids {
             self.table.version = self.table.version.max(self.table.ids.iter().map(|id| id.since).max().unwrap_or(0));
             self.ids = Ids::new(&self.table);
         }
+        Ok(())
     }
 
     /// Notes the kind of an id; whether it is new. Files written before this version hold no such id.
@@ -147,9 +148,16 @@ impl Shaper {
     }
 
     /// Lets the columns follow what was seen.
-    fn grow(&mut self) {
+    fn grow(&mut self) -> Result<()> {
         let columns = guards::columns(&mut self.table);
-        let Columns { list, misfits } = columns;
+        if let Some(at) = &columns.contradiction {
+            return Err(Error::new(
+                Kind::Schema,
+                format!("`{at}` has too many keys for columns or is too deep for them, and a field below it is pinned"),
+            )
+            .hint("take that pin out, or pin the document itself to json, and rebuild the table with --full"));
+        }
+        let Columns { list, misfits, .. } = columns;
         let version = self.table.version + 1;
         let history = changes::history(&self.table.columns, &list, version);
         let misfits = misfits || self.table.misfits;
@@ -160,6 +168,7 @@ impl Shaper {
         self.table.misfits = misfits;
         self.table.columns = list;
         self.record = Record::new(&self.table.columns, self.clock);
+        Ok(())
     }
 
     fn decode(&mut self, accepted: &[Accepted<'_>], quarantined: Vec<Quarantined>) -> Result<ShapedBatch> {

@@ -4,6 +4,7 @@ use super::commute::{scalar, with_ids};
 use super::{Setup, batch};
 use crate::model::seen::Guard;
 use crate::shape::columns::Columns;
+use crate::shape::pins::Pins;
 use bson::{Bson, Document};
 use proptest::prelude::*;
 
@@ -39,7 +40,7 @@ fn commutes(setup: &Setup, guard: Guard, first: Vec<Document>, second: Vec<Docum
     if let Some(at) = wide.seen.fields.position(b"d", 0) {
         wide.seen.fields.get_mut(at).unwrap().trip(guard);
     }
-    let columns = Columns::of(&wide.seen, &[], &wide.columns);
+    let columns = Columns::of(&wide.seen, &[], &Pins::default(), &wide.columns);
     (wide.columns, wide.misfits, wide.version) = (columns.list, columns.misfits || wide.misfits, wide.version + 1);
     let at_once = setup.shaper(wide.clone()).shape(&first).unwrap();
     prop_assert_eq!(&setup.convert(&narrow, &wide), &at_once.rows);

@@ -121,7 +121,7 @@ pub(super) fn with_ids(documents: Vec<Document>, from: usize) -> Vec<Document> {
         .collect()
 }
 
-fn commutes(setup: &Setup, batches: Vec<Vec<Document>>) -> Result<(), TestCaseError> {
+pub(super) fn commutes(setup: &Setup, batches: Vec<Vec<Document>>) -> Result<(), TestCaseError> {
     let batches: Vec<_> = batches.into_iter().enumerate().map(|(i, docs)| batch(&with_ids(docs, i * 100))).collect();
     let mut growing = setup.shaper(setup.table());
     let mut shaped = Vec::new();
@@ -148,7 +148,7 @@ fn commutes(setup: &Setup, batches: Vec<Vec<Document>>) -> Result<(), TestCaseEr
     Ok(())
 }
 
-fn batches() -> impl Strategy<Value = Vec<Vec<Document>>> {
+pub(super) fn batches() -> impl Strategy<Value = Vec<Vec<Document>>> {
     prop::collection::vec(prop::collection::vec(document(), 0..4), 2..4)
 }
 

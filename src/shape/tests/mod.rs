@@ -7,10 +7,12 @@ mod files;
 mod guards;
 mod ids;
 mod names;
+mod pins;
 
 use super::{Converter, Shaper};
 use crate::model::batch::{RawBatch, ShapedBatch};
 use crate::model::collection::{CollectionSpec, FieldPath, Mode, Namespace, PartitionKey};
+use crate::model::pin::{Pin, PinType};
 use crate::model::secret::Secret;
 use crate::model::settings::Timestamps;
 use crate::model::table::{TableSchema, TableSettings};
@@ -36,6 +38,7 @@ impl Setup {
                 partition_text: String::new(),
                 exclude: Vec::new(),
                 hash: Vec::new(),
+                pins: Vec::new(),
                 mode: Mode::Incremental,
                 line: 2,
             },
@@ -61,6 +64,11 @@ impl Setup {
 
     fn hashing(mut self, path: &str) -> Self {
         self.spec.hash.push(FieldPath::parse(path).unwrap());
+        self
+    }
+
+    fn pinning(mut self, path: &str, kind: PinType) -> Self {
+        self.spec.pins.push(Pin { path: FieldPath::parse(path).unwrap(), kind });
         self
     }
 

@@ -213,7 +213,7 @@ impl History {
             let Namespace { database, collection } = namespace;
             text += &format!("{database},{collection},updated_at,{}\n", layout.partition_by());
         }
-        let context = Context { file: "collections.csv", environment: "oracle", hash_key: false };
+        let context = Context { file: "collections.csv", environment: "oracle", hash_key: false, pins: None };
         manifest::load(&text, &context).unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 }

@@ -126,7 +126,7 @@ impl Folding {
         let (since, strict, only) = (None, false, Vec::new());
         let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, interrupt };
         let text = format!("database,collection,timestamp_column,partition_by\n{},c,{}\n", self.database, self.row);
-        let context = Context { file: "collections.csv", environment: "test", hash_key: false };
+        let context = Context { file: "collections.csv", environment: "test", hash_key: false, pins: None };
         let specs = manifest::load(&text, &context).unwrap_or_else(|problems| panic!("{problems:?}"));
         let progress = Arc::new(Stop { landed, sender });
         let mut record = lakefold::run::run(&self.settings(), specs, options, progress).await.expect("a run");
