@@ -2,6 +2,7 @@
 
 use super::{Lake, fault};
 use crate::error::{Kind, Result, ResultExt};
+use crate::lake::layout;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -45,7 +46,7 @@ impl Lake {
     /// # Errors
     /// [`Kind::Lake`] when it is no Parquet file, or no longer that long.
     pub async fn footer(&self, key: &str, size: u64) -> Result<Footer> {
-        let what = || format!("read the Parquet footer of {key}");
+        let what = || format!("read the Parquet footer of {}", layout::shown(key));
         let mut fetch = Fetch { store: self.store(), path: self.path(key)?, failure: None };
         let mut reader = ParquetMetaDataReader::new()
             .with_page_index_policy(PageIndexPolicy::Optional)

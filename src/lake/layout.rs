@@ -4,7 +4,7 @@
 //! ([`Namespace::folder`]); partition folders come already escaped.
 
 use crate::model::collection::Namespace;
-use crate::model::names::fold;
+use crate::model::names::{fold, hash8};
 
 /// Folder of everything that is not data. No table can be inside it: [`is_reserved`].
 pub const STATE: &str = "_lakefold";
@@ -18,6 +18,22 @@ pub const DATA_FILE: &str = "data.parquet";
 /// Whether tables of this database would land among lakefold's own state.
 pub fn is_reserved(database: &str) -> bool {
     fold(database) == STATE
+}
+
+/// A key as messages may show it (P10): values of partition keys come from documents, so that all but dates are shown
+/// by the first 8 hex digits of their SHA-256.
+pub fn shown(key: &str) -> String {
+    let level = |folder: &str| match folder.split_once('=') {
+        Some((name, value)) if !is_date(value) => format!("{name}={}", hash8(value.as_bytes())),
+        _ => folder.to_owned(),
+    };
+    key.split('/').map(level).collect::<Vec<_>>().join("/")
+}
+
+/// `2024`, `2024-05`, `2024-05-01`, `2024-05-01T13`, or the folder of rows without a value.
+fn is_date(value: &str) -> bool {
+    let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    matches!(shape.as_str(), "9999" | "9999-99" | "9999-99-99" | "9999-99-99T99" | "__HIVE_DEFAULT_PARTITION__")
 }
 
 /// The table's folder with a `/` at its end: what a listing of the table starts with.
@@ -102,6 +118,13 @@ pub fn quarantine_key(ns: &Namespace, run_id: &str, extension: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_show_dates_and_no_other_values() {
+        assert_eq!(shown("h/bills/date=2024-05-01/data.parquet"), "h/bills/date=2024-05-01/data.parquet");
+        let phone = shown("h/patients/phone=9800011122/data.parquet");
+        assert!(phone.starts_with("h/patients/phone=") && !phone.contains("98000"), "{phone}");
+    }
 
     fn ns() -> Namespace {
         Namespace { database: "Hospital".into(), collection: "lab.Results".into() }

@@ -4,6 +4,7 @@
 //! processes sharing the lake take for that moment. Like the leases, it dies with its process.
 
 use super::counting::{Counters, one};
+use super::layout;
 use super::layout::{STATE, TMP};
 use super::owner::Owner;
 use super::version::{Expect, Version};
@@ -69,7 +70,7 @@ impl Disk {
 
     /// Replaces the file at `key` in one step.
     pub(super) fn put(&self, key: &object_store::path::Path, content: &Content, expect: &Expect) -> Result<Version> {
-        let what = || format!("write {key}");
+        let what = || format!("write {}", layout::shown(key.as_ref()));
         let target = self.file(key);
         // A write bound to fail should not first copy a large file; the check that counts is the one below.
         self.check(&target, expect).map_err(|e| e.context(what()))?;
@@ -86,7 +87,7 @@ impl Disk {
 
     /// Removes the file at `key`, and the folders above it that are empty then, up to the table's own.
     pub(super) fn delete(&self, key: &object_store::path::Path, expect: &Expect) -> Result<()> {
-        let what = || format!("delete {key}");
+        let what = || format!("delete {}", layout::shown(key.as_ref()));
         let target = self.file(key);
         one(&self.counters.deletes);
         let _lock = self.lock().map_err(|e| failed(&e, what()))?;
@@ -114,11 +115,11 @@ impl Disk {
             create_folders(path.parent())?;
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)
         };
-        let file = open().map_err(|e| failed(&e, format!("open {key}")))?;
+        let file = open().map_err(|e| failed(&e, format!("open {}", layout::shown(key.as_ref()))))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(failed(&e, format!("lock {key}"))),
+            Err(TryLockError::Error(e)) => Err(failed(&e, format!("lock {}", layout::shown(key.as_ref())))),
         }
     }
 

@@ -85,7 +85,7 @@ impl Lake {
 
     /// The bytes at `key` with the version they are; `None`: there is no such object.
     pub async fn get(&self, key: &str) -> Result<Option<(Bytes, Version)>> {
-        let what = || format!("read {key}");
+        let what = || format!("read {}", layout::shown(key));
         let result = match self.inner.store.get(&self.path(key)?).await {
             Ok(result) => result,
             Err(e) if fault::classify(&e) == Fault::Missing => return Ok(None),
@@ -102,7 +102,7 @@ impl Lake {
             // The prefixed store answers with the whole path in the bucket.
             Ok(meta) => object(meta).map(|found| Some(Object { key: key.to_owned(), ..found })),
             Err(e) if fault::classify(&e) == Fault::Missing => Ok(None),
-            Err(e) => Err(fault::error(&e, format!("look at {key}"))),
+            Err(e) => Err(fault::error(&e, format!("look at {}", layout::shown(key)))),
         }
     }
 
@@ -195,7 +195,7 @@ fn conflict(present: bool) -> Error {
 
 fn version_of(meta: &ObjectMeta, key: &str) -> Result<Version> {
     Version::of_meta(meta).ok_or_else(|| {
-        Error::new(Kind::Unavailable, format!("the store gives {key} no ETag"))
+        Error::new(Kind::Unavailable, format!("the store gives {} no ETag", layout::shown(key)))
             .hint("use a store that supports conditional writes")
     })
 }

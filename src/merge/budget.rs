@@ -8,6 +8,9 @@ use datafusion::prelude::SessionConfig;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Rows of one batch at most; fewer when they are wide.
+pub const ROWS_PER_BATCH: usize = 4096;
+
 /// What each step of one collection may hold at a time, all in bytes.
 ///
 /// The parts add up to the share: while documents are read the stage's chunk and the batches on their way are
@@ -43,8 +46,15 @@ impl Budget {
         }
     }
 
-    /// The context in which plans run: a pool of [`Budget::sort_pool`] bytes that spills into `scratch`.
-    pub fn task_context(&self, scratch: &Path) -> Result<Arc<TaskContext>> {
+    /// Rows of one batch on its way through the merge, for rows of `row_bytes` bytes.
+    pub fn batch_rows(&self, row_bytes: u64) -> usize {
+        let row_bytes = usize::try_from(row_bytes).unwrap_or(usize::MAX).max(1);
+        (self.batch / row_bytes).clamp(1, ROWS_PER_BATCH)
+    }
+
+    /// The context in which plans run: a pool of [`Budget::sort_pool`] bytes that spills into `scratch`, and batches of
+    /// `batch_rows` rows (DataFusion counts rows only, and a batch of every spilled run is in memory at a time).
+    pub fn task_context(&self, scratch: &Path, batch_rows: usize) -> Result<Arc<TaskContext>> {
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(self.sort_pool)))
             .with_temp_file_path(scratch)
@@ -52,7 +62,10 @@ impl Budget {
             .or_error(Kind::Lake, format!("prepare the spill folder {}", scratch.display()))?;
         // A sort keeps this much back for merging its spilled runs; the default of 10 MiB would be most of a small pool.
         let reservation = (self.sort_pool / 8).clamp(1 << 20, 10 << 20);
-        let config = SessionConfig::new().with_target_partitions(1).with_sort_spill_reservation_bytes(reservation);
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_batch_size(batch_rows)
+            .with_sort_spill_reservation_bytes(reservation);
         Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
     }
 }

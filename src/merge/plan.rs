@@ -33,6 +33,8 @@ pub trait Shapes: Send + Sync {
     fn converter(&self, from: &Schema, version: u64) -> Result<Option<Convert>>;
     /// Whether a file of that schema holds a column whose type has changed since.
     fn retypes(&self, from: &Schema, version: u64) -> Result<bool>;
+    /// Whether ids of a file of that schema are spelled anew, which may change their order.
+    fn respells_ids(&self, from: &Schema, version: u64) -> Result<bool>;
     /// The 128-bit hashes of the ids in an `_id` column of schema `version`.
     fn hash_ids(&self, ids: &dyn Array, version: u64) -> Result<Vec<u128>>;
 }
@@ -62,8 +64,8 @@ pub fn changes(slices: Vec<Slices>, losers: Arc<HashSet<u64>>, shapes: &dyn Shap
     sorted(leaf(target, rows)?, order)
 }
 
-/// The plan of a stored file's rows at the target schema, sorted by `_id`. Files are stored sorted; only when the
-/// type of `_id` changed they have to be sorted again.
+/// The plan of a stored file's rows at the target schema, sorted by `_id`. Files are stored sorted; only when ids
+/// are spelled anew they have to be sorted again.
 pub fn stored(
     rows: BoxStream<'static, Result<RecordBatch>>,
     from: &Schema,
@@ -75,8 +77,7 @@ pub fn stored(
     let schema = target.clone();
     let rows = rows.map(move |batch| batch.and_then(|b| adapt(&b, convert.as_ref(), &schema))).boxed();
     let plan = leaf(target.clone(), rows)?;
-    let id = |schema: &Schema| schema.field_with_name("_id").map(|f| f.data_type().clone()).ok();
-    if id(from) == id(&target) { Ok(plan) } else { sorted(plan, vec![sort_by(&target, "_id", false)?]) }
+    if shapes.respells_ids(from, version)? { sorted(plan, vec![sort_by(&target, "_id", false)?]) } else { Ok(plan) }
 }
 
 /// Starts a plan of one partition.

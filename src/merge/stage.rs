@@ -5,6 +5,7 @@
 //! one when they are read back.
 
 use super::SEQUENCE;
+use super::budget::ROWS_PER_BATCH;
 use crate::error::{Error, Kind, Result, ResultExt};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::interleave_record_batch;
@@ -16,9 +17,6 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Rows of one spilled batch at most; smaller when rows are wide.
-const ROWS_PER_BATCH: usize = 4096;
 
 /// A contiguous piece of a run's batch that belongs to one partition.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +38,7 @@ enum Batches {
 struct Run {
     batches: Batches,
     version: u64,
+    schema: SchemaRef,
     segments: HashMap<u32, Vec<Segment>>,
 }
 
@@ -121,6 +120,7 @@ impl Stage {
         rows.sort_by_key(|&(partition, ..)| partition);
 
         let sources: Vec<&RecordBatch> = pending.iter().map(|p| &p.rows).collect();
+        let Some(schema) = sources.first().map(|rows| rows.schema()) else { return Ok(()) };
         let per_batch = rows_within(self.batch_bytes, bytes, rows.len());
         let mut sink = Sink::new(to_disk.then(|| self.folder.join(format!("run-{}.arrow", self.runs.len()))));
         let mut segments: HashMap<u32, Vec<Segment>> = HashMap::new();
@@ -140,7 +140,7 @@ impl Stage {
                 interleave_record_batch(&sources, &picks).or_error(Kind::Invariant, "group rows by partition")?;
             sink.write(grouped)?;
         }
-        self.runs.push(Run { batches: sink.finish()?, version: self.version, segments });
+        self.runs.push(Run { batches: sink.finish()?, version: self.version, schema, segments });
         Ok(())
     }
 }
@@ -227,20 +227,20 @@ pub struct Staged {
     runs: Vec<Run>,
 }
 
-/// A reader of one partition's rows in one run.
+/// A reader of one partition's rows in one run. A spilled run is opened when its first row is wanted and closed after
+/// the last: there may be more runs than a process may have files open.
 pub struct Slices {
     source: SliceSource,
-    segments: std::vec::IntoIter<Segment>,
+    segments: std::iter::Peekable<std::vec::IntoIter<Segment>>,
     /// Schema version of the rows.
     pub version: u64,
     /// Their schema, the read order included.
     pub schema: SchemaRef,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a handful of them live at a time")]
 enum SliceSource {
     Memory(Vec<RecordBatch>),
-    Disk { reader: FileReader<BufReader<File>>, path: PathBuf },
+    Disk { path: PathBuf, reader: Option<Box<FileReader<BufReader<File>>>> },
 }
 
 impl Staged {
@@ -256,26 +256,43 @@ impl Staged {
     }
 
     /// Readers of the partition's rows, one for each run that has some, oldest run first.
-    pub fn slices(&self, partition: u32) -> Result<Vec<Slices>> {
-        let mut slices = Vec::new();
-        for run in &self.runs {
-            let Some(segments) = run.segments.get(&partition) else { continue };
-            let (source, schema) = match &run.batches {
-                Batches::Memory(batches) => {
-                    let Some(first) = batches.first() else { continue };
-                    (SliceSource::Memory(batches.clone()), first.schema())
-                }
-                Batches::Disk(path) => {
-                    let file = File::open(path).map_err(|e| spill_error("open", path, &e))?;
-                    let reader =
-                        FileReader::try_new(BufReader::new(file), None).map_err(|e| spill_error("open", path, &e))?;
-                    let schema = reader.schema();
-                    (SliceSource::Disk { reader, path: path.clone() }, schema)
-                }
+    pub fn slices(&self, partition: u32) -> Vec<Slices> {
+        let readers = self.runs.iter().filter_map(|run| {
+            let segments = run.segments.get(&partition)?.clone();
+            let source = match &run.batches {
+                Batches::Memory(batches) => SliceSource::Memory(batches.clone()),
+                Batches::Disk(path) => SliceSource::Disk { path: path.clone(), reader: None },
             };
-            slices.push(Slices { source, segments: segments.clone().into_iter(), version: run.version, schema });
+            let segments = segments.into_iter().peekable();
+            Some(Slices { source, segments, version: run.version, schema: run.schema.clone() })
+        });
+        readers.collect()
+    }
+}
+
+impl SliceSource {
+    fn batch(&mut self, number: usize) -> Result<RecordBatch> {
+        match self {
+            SliceSource::Memory(batches) => {
+                batches.get(number).cloned().ok_or_else(|| Error::new(Kind::Invariant, "a staged batch is gone"))
+            }
+            SliceSource::Disk { path, reader } => {
+                let open = match reader.take() {
+                    Some(open) => open,
+                    None => {
+                        let file = File::open(&*path).map_err(|e| spill_error("open", path, &e))?;
+                        let open = FileReader::try_new(BufReader::new(file), None);
+                        Box::new(open.map_err(|e| spill_error("open", path, &e))?)
+                    }
+                };
+                let open = reader.insert(open);
+                open.set_index(number).map_err(|e| spill_error("read", path, &e))?;
+                match open.next() {
+                    Some(batch) => batch.map_err(|e| spill_error("read", path, &e)),
+                    None => Err(spill_error("read", path, &"it ends early")),
+                }
+            }
         }
-        Ok(slices)
     }
 }
 
@@ -284,18 +301,10 @@ impl Iterator for Slices {
 
     fn next(&mut self) -> Option<Self::Item> {
         let segment = self.segments.next()?;
-        let batch = match &mut self.source {
-            SliceSource::Memory(batches) => {
-                batches.get(segment.batch).cloned().ok_or_else(|| Error::new(Kind::Invariant, "a staged batch is gone"))
-            }
-            SliceSource::Disk { reader, path } => reader
-                .set_index(segment.batch)
-                .map_err(|e| spill_error("read", path, &e))
-                .and_then(|()| match reader.next() {
-                    Some(batch) => batch.map_err(|e| spill_error("read", path, &e)),
-                    None => Err(spill_error("read", path, &"it ends early")),
-                }),
-        };
+        let batch = self.source.batch(segment.batch);
+        if let (SliceSource::Disk { reader, .. }, None) = (&mut self.source, self.segments.peek()) {
+            *reader = None;
+        }
         Some(batch.map(|batch| batch.slice(segment.offset, segment.rows)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::stage::rows_within;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::lake::layout;
 use crate::lake::{Footer, Lake, Object};
 use crate::model::redact;
 use arrow::array::RecordBatch;
@@ -42,7 +43,7 @@ impl StoredFile {
         let footer = lake.footer(&object.key, object.size).await?;
         if footer.schema_version.is_none() {
             return Err(Error::new(Kind::Lake, "this Parquet file was not written by lakefold")
-                .context(&object.key)
+                .context(layout::shown(&object.key))
                 .hint("move it out of the table's folder, or let lakefold use another prefix"));
         }
         Ok(Self { object, footer })
@@ -61,7 +62,7 @@ impl StoredFile {
         columns: Option<&[&str]>,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let key = self.object.key.clone();
-        let doing = format!("read {key}");
+        let doing = format!("read {}", layout::shown(&key));
         let reader = Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
         let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), ArrowReaderOptions::new())
             .or_error(Kind::Lake, &doing)?;
@@ -81,7 +82,10 @@ impl StoredFile {
             .or_error(Kind::Lake, &doing)?;
         Ok(stream
             .map(move |batch| {
-                batch.map_err(|e| Error::new(Kind::Lake, redact::quoted(&e.to_string())).context(format!("read {key}")))
+                batch.map_err(|e| {
+                    Error::new(Kind::Lake, redact::quoted(&e.to_string()))
+                        .context(format!("read {}", layout::shown(&key)))
+                })
             })
             .boxed())
     }

@@ -43,7 +43,8 @@ pub enum ColumnType {
 pub struct Column {
     /// Folded name, as it stands in the lake.
     pub name: String,
-    /// The original names that share the column; none for [`SCALARS`].
+    /// The original names that share the column, the one that appeared first in front (of several, the
+    /// column's own, else the bytewise smallest); none for [`SCALARS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub originals: Vec<String>,
     /// Its type.

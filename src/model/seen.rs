@@ -233,7 +233,7 @@ impl Seen {
         }
         if self.guard.is_none() {
             for theirs in other.fields.iter() {
-                let at = self.fields.ensure(&theirs.name);
+                let at = self.fields.ensure(&theirs.name, theirs.since);
                 if let Some(ours) = self.fields.get_mut(at) {
                     ours.absorb_below(&theirs.seen);
                 }
@@ -270,6 +270,9 @@ impl Seen {
 pub struct Field {
     /// As MongoDB spells it.
     pub name: String,
+    /// Files of an older version of the table hold no such field.
+    #[serde(default)]
+    pub since: u64,
     /// What was seen there.
     pub seen: Seen,
 }
@@ -311,14 +314,17 @@ impl Fields {
         }
     }
 
-    /// The position of the field `name`, added at the end when new.
-    pub fn ensure(&mut self, name: &str) -> usize {
+    /// The position of the field `name`, added at the end when new; of two times it appeared the earlier counts.
+    pub fn ensure(&mut self, name: &str, since: u64) -> usize {
         if let Some(at) = self.position(name.as_bytes(), 0) {
+            if let Some(field) = self.list.get_mut(at) {
+                field.since = field.since.min(since);
+            }
             return at;
         }
         let at = self.list.len();
         self.places.insert(name.as_bytes().to_vec(), at);
-        self.list.push(Field { name: name.to_owned(), seen: Seen::default() });
+        self.list.push(Field { name: name.to_owned(), since, seen: Seen::default() });
         at
     }
 
@@ -370,7 +376,7 @@ mod tests {
                 .prop_map(|(mut seen, fields, items, guard)| {
                     for (name, field) in fields {
                         seen.note(Kind::Document, String::new);
-                        let at = seen.fields.ensure(name);
+                        let at = seen.fields.ensure(name, 1);
                         seen.fields.get_mut(at).unwrap().absorb(&field);
                     }
                     if items.is_some() {

@@ -35,7 +35,8 @@ fn sentence(change: &SchemaChange) -> String {
         Some(from) => format!("{column}: was {}, is now {}", worded(from), worded(&change.to)),
     };
     if change.count > 0 {
-        text += &format!("; {} brought it", several(change.count, "value"));
+        let values = several(change.count, "value");
+        text += &if change.from.is_some() { format!("; {values} brought it") } else { format!("; {values}") };
     }
     if !change.example_ids.is_empty() {
         text += &format!(", for example in _id {}", change.example_ids.join(", "));

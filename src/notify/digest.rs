@@ -212,7 +212,8 @@ fn remarks(collection: &CollectionRecord) -> Vec<String> {
     if amount.read > 0 && collection.mode == "full" {
         texts.push(format!("read in full, {}", bytes(amount.read)));
     }
-    texts
+    // One line a collection: on most days it is all there is to say.
+    if texts.is_empty() { texts } else { vec![texts.join("; ")] }
 }
 
 fn catalog(record: &crate::model::record::CatalogRecord) -> String {

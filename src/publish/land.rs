@@ -1,6 +1,7 @@
 //! Puts one merged partition into its place.
 
 use crate::error::{Error, Kind, Result};
+use crate::lake::layout;
 use crate::lake::{Expect, Lake, Version};
 use std::path::Path;
 
@@ -29,9 +30,9 @@ pub async fn land(lake: &Lake, key: &str, file: Option<&Path>, read: Option<&Ver
     landed.map_err(|e| {
         if e.kind() == Kind::Conflict {
             return Error::new(Kind::Conflict, "P9: another writer changed it since this run read it")
-                .context(format!("publish {key}"))
+                .context(format!("publish {}", layout::shown(key)))
                 .hint("run the collection again; when nothing else should write here, look for a second scheduler");
         }
-        e.context(format!("publish {key}"))
+        e.context(format!("publish {}", layout::shown(key)))
     })
 }

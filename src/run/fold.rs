@@ -86,7 +86,8 @@ impl Folding<'_> {
             batch: job.budget.batch,
         };
         let mut window = reading.run(shaper, batches).await?;
-        self.judge(&window, found.schema.is_none(), record)?;
+        let first = found.schema.as_ref().is_none_or(|(schema, _)| schema.ids.is_empty());
+        self.judge(&window, first, record)?;
         let table = Arc::new(window.shaper.table().clone());
         let shapes: Arc<dyn Shapes> = Arc::new(TableShapes::new(table.clone(), job.settings.timezone));
 
@@ -100,6 +101,10 @@ impl Folding<'_> {
         let folders = window.shaper.partitions().to_vec();
         let mut places = self.places(&found, &mut window, &folders, listed, &shapes, scratch.path()).await?;
         if self.view && places.resolution.repeated > 0 {
+            if job.source.retries(ns) > 0 {
+                return Err(Error::new(Kind::Source, "reading the view broke off and had to begin again")
+                    .hint("run it again: a view can only be read in one go"));
+            }
             return Err(Error::new(
                 Kind::Source,
                 format!("the view gives {} documents twice", places.resolution.repeated),
@@ -114,7 +119,9 @@ impl Folding<'_> {
         let tasks = self.tasks(&window, &folders, &mut places, &found, full).await?;
         let retyped = self.retyped(&found, &tasks, &shapes).await?;
         let retyping = !retyped.is_empty();
-        if self.lease.is_some() {
+        if let Some(lease) = self.lease {
+            // P9: a run that was paused and has lost its lease must not touch its successor's state either.
+            lease.check()?;
             let journal = Journal {
                 format: JOURNAL_FORMAT,
                 run_id: job.run_id.to_owned(),
@@ -131,6 +138,7 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
+        let batch_rows = job.budget.batch_rows(window.totals.bytes / window.totals.documents.max(1));
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -144,7 +152,8 @@ impl Folding<'_> {
                 row_group_bytes: job.budget.row_group,
             },
             budget: job.budget,
-            context: job.budget.task_context(scratch.path())?,
+            context: job.budget.task_context(scratch.path(), batch_rows)?,
+            batch_rows,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };
@@ -166,7 +175,8 @@ impl Folding<'_> {
         }
         self.tally(record, &window, retyped.iter().chain(&done));
         check_rows(&record.rows)?;
-        if self.lease.is_some() {
+        if let Some(lease) = self.lease {
+            lease.check()?;
             for done in retyped.into_iter().chain(done) {
                 match done.file {
                     Some(file) => head.files.insert(done.partition, file),

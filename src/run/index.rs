@@ -24,7 +24,7 @@ pub async fn list_files(lake: &Lake, ns: &Namespace) -> Result<HashMap<String, O
             None => {
                 return Err(crate::error::Error::new(
                     Kind::Lake,
-                    format!("the table's folder holds {}, which lakefold did not write", object.key),
+                    format!("the table's folder holds {}, which lakefold did not write", layout::shown(&object.key)),
                 )
                 .hint("every reader would take it for data: move it away, or use another [lake] url"));
             }

@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::merge::stage::Staged;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 /// Lands `tasks`; `targets` says for each partition that loses rows the ordinals they went to.
 pub async fn land_all(
@@ -28,12 +27,9 @@ pub async fn land_all(
         };
         let in_place = targets.get(&task.partition).is_none_or(|to| to.is_subset(&written));
         if !in_place {
-            // Its rows go to a partition that is not written yet: gain first, and clean afterwards.
-            let mut clean = task.clone();
-            clean.ordinal = None;
-            clean.losers = Arc::default();
-            clean.rules.replace = false;
-            clean.stored = None;
+            // Its rows go to a partition that is not written yet: gain first, and clean afterwards. The changes are
+            // merged again then: a row that this run put here must not leave with an older double of it.
+            let clean = Task { stored: None, ..task.clone() };
             task.rules.moved_stay = true;
             cleaning.push(clean);
         }

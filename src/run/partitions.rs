@@ -33,6 +33,8 @@ pub struct Workshop<'a> {
     pub budget: Budget,
     /// Where plans run.
     pub context: Arc<TaskContext>,
+    /// Rows of one batch of changes.
+    pub batch_rows: usize,
     /// Local folder for new files.
     pub scratch: &'a Path,
     /// Asked before every partition.
@@ -82,7 +84,8 @@ impl Workshop<'_> {
             Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
             None => StoredFile::open(self.lake, &key).await?,
         };
-        let (counts, file) = self.merge(&task, staged, stored.as_ref()).await.map_err(|e| e.context(&key))?;
+        let (counts, file) =
+            self.merge(&task, staged, stored.as_ref()).await.map_err(|e| e.context(layout::shown(&key)))?;
         let mut done = Done {
             partition: task.partition.clone(),
             counts,
@@ -91,9 +94,9 @@ impl Workshop<'_> {
             ..Done::default()
         };
         // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
-        let retype = match stored.as_ref().filter(|_| !task.overwrite) {
-            Some(file) => self.shapes.retypes(&file.footer.schema, file.version())?,
-            None => false,
+        let retype = match &stored {
+            Some(file) if !task.overwrite => self.shapes.retypes(&file.footer.schema, file.version())?,
+            _ => false,
         };
         if counts.dirty() || retype || task.overwrite {
             self.replace(&key, file, stored.as_ref(), &mut done).await?;
@@ -119,7 +122,7 @@ impl Workshop<'_> {
         };
         let changed_rows = match task.ordinal {
             Some(ordinal) => {
-                let slices = staged.slices(ordinal)?;
+                let slices = staged.slices(ordinal);
                 let plan = plan::changes(slices, task.losers.clone(), self.shapes.as_ref())?;
                 Some(plan::execute(&plan, &self.context)?)
             }
@@ -129,7 +132,7 @@ impl Workshop<'_> {
         let mut writer = PartitionWriter::create(&local, &self.files)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
-        let batch_rows = stored.map_or(4096, |file| {
+        let batch_rows = stored.map_or(self.batch_rows, |file| {
             let bytes: i64 = file.footer.metadata.row_groups().iter().map(|g| g.total_byte_size()).sum();
             rows_within(
                 self.budget.batch,

@@ -63,8 +63,8 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         return Decision { scope: Scope::Full, watermark: next };
     }
     if let Some(since) = facts.since {
-        // A window that begins after the watermark leaves a gap, so the watermark has to stay below it.
-        let reaches_back = facts.watermark.is_some_and(|w| since <= w);
+        // A window that begins after the one that is due leaves a gap, so the watermark has to stay below it.
+        let reaches_back = facts.watermark.is_some_and(|w| since <= w.saturating_sub(facts.overlap_ms));
         return Decision {
             scope: Scope::Since { from_ms: since },
             watermark: if reaches_back { next } else { facts.watermark },
@@ -132,6 +132,8 @@ mod tests {
         let spec = spec(Mode::Incremental, Some("t"));
         let gap = decide(&Facts { since: Some(600), ..facts(&spec, &CLOCK, Some(500)) });
         assert_eq!(gap.watermark, Some(500));
+        let overlap_gap = decide(&Facts { since: Some(495), ..facts(&spec, &CLOCK, Some(500)) });
+        assert_eq!(overlap_gap.watermark, Some(500));
         let back = decide(&Facts { since: Some(400), ..facts(&spec, &CLOCK, Some(500)) });
         assert_eq!(back.watermark, Some(1000));
         let never_loaded = decide(&Facts { since: Some(400), ..facts(&spec, &CLOCK, None) });

@@ -40,6 +40,10 @@ impl Shapes for TableShapes {
         Ok(Converter::new(from, version, &self.table, self.timezone)?.is_some_and(|c| c.retypes()))
     }
 
+    fn respells_ids(&self, from: &Schema, version: u64) -> Result<bool> {
+        Ok(Converter::new(from, version, &self.table, self.timezone)?.is_some_and(|c| c.respells_ids()))
+    }
+
     fn hash_ids(&self, ids: &dyn Array, version: u64) -> Result<Vec<u128>> {
         id_hashes(ids, version, &self.table)
     }

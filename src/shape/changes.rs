@@ -3,7 +3,7 @@
 use super::names::Level;
 use crate::model::column::{Column, ColumnType};
 use crate::model::record::SchemaChange;
-use crate::model::seen::{KindSet, Seen};
+use crate::model::seen::{Field, KindSet, Seen};
 use crate::model::table::{Change, ID, TableSchema};
 
 /// A column or struct child that appeared or changed its type.
@@ -115,13 +115,13 @@ pub fn nodes<'a>(seen: &'a Seen, keys: &[String], path: &[String]) -> Vec<&'a Se
     here
 }
 
-/// The fields of these nodes that share the column `name`, with their original names.
-pub fn below<'a>(nodes: &[&'a Seen], level: Level<'_>, name: &str) -> Vec<(&'a str, &'a Seen)> {
+/// The fields of these nodes that share the column `name`, with everything seen there.
+pub fn below<'a>(nodes: &[&'a Seen], level: Level<'_>, name: &str) -> Vec<(&'a Field, &'a Seen)> {
     let mut found = Vec::new();
     for field in nodes.iter().flat_map(|node| node.fields.iter()).filter(|field| level.column(&field.name) == name) {
         let mut node = Some(&field.seen);
         while let Some(seen) = node {
-            found.push((field.name.as_str(), seen));
+            found.push((field, seen));
             node = seen.items.as_deref();
         }
     }

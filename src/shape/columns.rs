@@ -2,7 +2,7 @@
 
 use super::names::Level;
 use crate::model::column::{Column, ColumnType, SCALARS};
-use crate::model::seen::{Guard, Kind, KindSet, MAX_DEPTH, Seen, Traits};
+use crate::model::seen::{Field, Guard, Kind, KindSet, MAX_DEPTH, Seen, Traits};
 
 const CONTAINERS: KindSet = KindSet::of(&[Kind::Document, Kind::Array]);
 const INTEGERS: KindSet = KindSet::of(&[Kind::Int]);
@@ -29,22 +29,24 @@ impl Columns {
     }
 
     fn level(&mut self, seen: &Seen, level: Level<'_>, depth: usize, previous: &[Column]) -> Vec<Column> {
-        let mut groups: Vec<(String, Vec<String>, Seen)> = Vec::new();
+        let mut groups: Vec<(String, Vec<&Field>, Seen)> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for field in seen.fields.iter() {
             let name = level.column(&field.name);
             let at = *places.entry(name.clone()).or_insert(groups.len());
             match groups.get_mut(at) {
                 Some((_, originals, merged)) => {
-                    originals.push(field.name.clone());
+                    originals.push(field);
                     merged.absorb(&field.seen);
                 }
-                None => groups.push((name, vec![field.name.clone()], field.seen.clone())),
+                None => groups.push((name, vec![field], field.seen.clone())),
             }
         }
         let mut columns: Vec<Column> = groups
             .into_iter()
-            .filter_map(|(name, originals, merged)| {
+            .filter_map(|(name, mut originals, merged)| {
+                originals.sort_by_key(|field| (field.since, field.name != name, &field.name));
+                let originals = originals.into_iter().map(|field| field.name.clone()).collect();
                 let before = previous.iter().find(|column| column.name == name).map(|column| &column.kind);
                 let kind = self.column(&merged, depth, before)?;
                 Some(Column { name, originals, kind })

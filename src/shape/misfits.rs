@@ -5,6 +5,9 @@ use super::privacy::Privacy;
 use super::raw::Value;
 use std::fmt::Write;
 
+/// What marks the pointer of a field whose spelling is not the one its column had first; no pointer of a field contains it.
+pub const SPELLED: &str = "~=";
+
 /// One step of the way to a value.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
@@ -59,6 +62,13 @@ impl<'a> Row<'a> {
         let number =
             1 + self.entries.iter().filter(|(p, _)| p.rsplit_once("~#").is_some_and(|(p, _)| p == pointer)).count();
         format!("{pointer}~#{number}")
+    }
+
+    /// Marks with `~=` that the current field is the one its column holds; another spelling would be assumed.
+    pub fn spelled(&mut self) {
+        let mut pointer = self.pointer();
+        pointer.push_str(SPELLED);
+        self.entries.push((pointer, "true".to_owned()));
     }
 
     fn keep(&mut self, pointer: String, value: Value<'a>, privacy: Option<&Privacy>) {

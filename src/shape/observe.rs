@@ -10,6 +10,7 @@ use crate::model::table::ID;
 /// Observes one document after the other.
 pub struct Observer<'a> {
     clock: Clock,
+    version: u64,
     example: &'a dyn Fn() -> String,
     grown: bool,
 }
@@ -17,15 +18,17 @@ pub struct Observer<'a> {
 impl<'a> Observer<'a> {
     /// Notes everything below the top of a checked document except `_id`; whether anything new was seen.
     ///
-    /// `example` gives the discreet form of the document's id; it is asked for only when a kind is new somewhere.
+    /// New fields are noted as unknown to files before `version`. `example` gives the discreet form of the document's id;
+    /// it is asked for only when a kind is new somewhere.
     pub fn document(
         seen: &mut Seen,
         document: Document<'_>,
         privacy: Option<&Privacy>,
         clock: Clock,
+        version: u64,
         example: &'a dyn Fn() -> String,
     ) -> bool {
-        let mut observer = Self { clock, example, grown: false };
+        let mut observer = Self { clock, version, example, grown: false };
         observer.fields(seen, document, privacy, 0);
         observer.grown
     }
@@ -44,7 +47,7 @@ impl<'a> Observer<'a> {
             if seen.guard.is_none() {
                 let at = seen.fields.position(element.key, hint).unwrap_or_else(|| {
                     self.grown = true;
-                    seen.fields.ensure(&String::from_utf8_lossy(element.key))
+                    seen.fields.ensure(&String::from_utf8_lossy(element.key), self.version)
                 });
                 hint = at + 1;
                 if let Some(field) = seen.fields.get_mut(at) {

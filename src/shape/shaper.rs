@@ -118,10 +118,12 @@ impl Shaper {
     fn observe(&mut self, accepted: &[Accepted<'_>]) {
         let mut grown = false;
         let mut new_ids = false;
+        let version = self.table.version + 1;
         for Accepted { document, id, .. } in accepted {
             let example = || id::discreet(*id);
             new_ids |= self.observe_id(*id);
-            grown |= Observer::document(&mut self.table.seen, *document, self.privacy.as_ref(), self.clock, &example);
+            let seen = &mut self.table.seen;
+            grown |= Observer::document(seen, *document, self.privacy.as_ref(), self.clock, version, &example);
         }
         if grown {
             self.grow();

@@ -19,6 +19,7 @@ use super::fault::{self, Fault};
 use super::version::{Expect, Version};
 use super::wire::Wire;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::lake::layout;
 use bytes::Bytes;
 use multipart::SINGLE_PUT_BYTES;
 use object_store::path::Path;
@@ -91,7 +92,7 @@ impl Remote {
     }
 
     pub(super) async fn put_file(&self, key: &Path, file: &std::path::Path, expect: &Expect) -> Result<Version> {
-        let what = || format!("read {} to write {key}", file.display());
+        let what = || format!("read {} to write {}", file.display(), layout::shown(key.as_ref()));
         let size = tokio::fs::metadata(file).await.or_error(Kind::Lake, what())?.len();
         if size > SINGLE_PUT_BYTES && self.completion != Completion::Unconditional {
             return self.write(key, &Body::Parts { file, size }, expect).await;
@@ -103,7 +104,7 @@ impl Remote {
 
     /// Deletes the object; one that is gone already is fine.
     pub(super) async fn delete(&self, key: &Path, expect: &Expect) -> Result<()> {
-        let what = || format!("delete {key}");
+        let what = || format!("delete {}", layout::shown(key.as_ref()));
         if let (Expect::Version(version), Some(s3)) = (expect, &self.delete) {
             one(&self.counters.deletes);
             return match s3.delete(key, version).await.map_err(|e| e.context(what()))? {
@@ -129,7 +130,7 @@ impl Remote {
     }
 
     async fn write(&self, key: &Path, body: &Body<'_>, expect: &Expect) -> Result<Version> {
-        let what = || format!("write {key}");
+        let what = || format!("write {}", layout::shown(key.as_ref()));
         let expect = self.with_generation(key, expect).await?;
         let token = format!("{:032x}", rand::random::<u128>());
         let mut tries = 1;
@@ -164,11 +165,14 @@ impl Remote {
     async fn with_generation(&self, key: &Path, expect: &Expect) -> Result<Expect> {
         match expect {
             Expect::Version(version) if self.completion == Completion::Google && version.generation().is_none() => {
-                let found = self.look(key).await.map_err(|e| fault::error(&e, format!("write {key}")))?;
+                let found = self
+                    .look(key)
+                    .await
+                    .map_err(|e| fault::error(&e, format!("write {}", layout::shown(key.as_ref()))))?;
                 let found = found.and_then(|(meta, _)| Version::of_meta(&meta));
                 match found {
                     Some(found) if found == *version => Ok(Expect::Version(found)),
-                    found => Err(conflict(found.is_some()).context(format!("write {key}"))),
+                    found => Err(conflict(found.is_some()).context(format!("write {}", layout::shown(key.as_ref())))),
                 }
             }
             expect => Ok(expect.clone()),

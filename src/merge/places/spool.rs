@@ -72,7 +72,7 @@ impl Spool {
         for part in 0..1_u32 << SPOOL_BITS {
             groups.push(Group::Disk(self.path(part)));
         }
-        for writer in self.parts.iter_mut().flatten() {
+        for mut writer in self.parts.take().into_iter().flatten() {
             writer.flush().or_error(Kind::Lake, "write the ids of the window to local disk")?;
         }
         Ok(groups)

@@ -3,6 +3,9 @@
 //! A column whose type changed is read back into the values it was made of, exact originals from `_misfits` first, and
 //! these go through the same builders as fresh documents. So there is one encoder only, and converting a row gives what
 //! encoding its document at the current schema would have given (P5).
+//!
+//! One thing a list column does not tell: whether its only element stood there bare. It is read back as a list of one, which
+//! shows only where a sub-document that had such a column becomes JSON text.
 
 mod stored;
 mod tree;
@@ -79,6 +82,11 @@ impl Converter {
     /// added, and a file that lacks them reads as NULL.
     pub fn retypes(&self) -> bool {
         self.ids || !self.changed.is_empty()
+    }
+
+    /// Whether ids are spelled anew, so that rows sorted by the old spelling have to be sorted again.
+    pub fn respells_ids(&self) -> bool {
+        self.ids
     }
 
     /// Converts one batch of rows.

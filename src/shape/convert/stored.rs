@@ -13,12 +13,14 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field as ArrowField, Float64Type, Int64Type, TimestampMillisecondType,
 };
+use std::collections::BTreeMap;
 
 /// A stored column or struct child.
 #[derive(Debug)]
 pub struct Field {
     column: String,
-    /// Original names; the first is what a value is read back under unless its misfits say otherwise. None: bare scalars.
+    /// Original names; the one that appeared first, in front, is what a value is read back under unless its misfits say
+    /// otherwise, because files written before there was another spelling do not say. None: bare scalars.
     spellings: Vec<String>,
     shape: Shape,
 }
@@ -36,13 +38,13 @@ impl Field {
     pub fn new(parents: &[&Seen], level: Level<'_>, field: &ArrowField) -> Result<Self> {
         let column = field.name().clone();
         let found = below(parents, level, &column);
-        let mut spellings: Vec<String> = Vec::new();
-        for (name, _) in &found {
-            if !spellings.iter().any(|known| known == name) {
-                spellings.push((*name).to_owned());
-            }
+        let mut since: BTreeMap<&str, u64> = BTreeMap::new();
+        for (field, _) in &found {
+            let earliest = since.entry(&field.name).or_insert(field.since);
+            *earliest = field.since.min(*earliest);
         }
-        spellings.sort_by_key(|name| (*name != column, name.clone()));
+        let mut spellings: Vec<String> = since.keys().map(|name| (*name).to_owned()).collect();
+        spellings.sort_by_key(|name| (since.get(name.as_str()), *name != column));
         let scalars = column == SCALARS && matches!(level, Level::Nested);
         if spellings.is_empty() && !scalars {
             spellings.push(column.clone());
@@ -145,9 +147,8 @@ impl Shape {
 pub fn write_fields(stored: &[(&Field, &ArrayRef)], index: usize, tree: &Tree, clock: Clock, writer: &mut Writer) {
     let mut used: Vec<&str> = Vec::new();
     for (field, array) in stored {
-        // Misfits below a field show which spelling the row has.
-        let deeper = |name: &&String| tree.child(name).is_some_and(|below| !below.children.is_empty());
-        let Some(name) = field.spellings.iter().find(deeper).or(field.spellings.first()) else { continue };
+        let spelled = |name: &&String| tree.child(name).is_some_and(|below| below.spelled);
+        let Some(name) = field.spellings.iter().find(spelled).or(field.spellings.first()) else { continue };
         let below = tree.child(name);
         below.inspect(|below| below.append_shadows(name, writer));
         field.shape.write(name, array, index, below, clock, writer);

@@ -2,7 +2,7 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::shape::canonical::Json;
-use crate::shape::misfits::Row;
+use crate::shape::misfits::{Row, SPELLED};
 use crate::shape::raw::Writer;
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Tree {
     /// Exact original of the value here.
     pub value: Option<Json>,
+    /// The column holds the field of this spelling.
+    pub spelled: bool,
     /// Earlier values of a duplicate key, in their order.
     shadows: BTreeMap<u64, Json>,
     /// By field name or element number.
@@ -29,6 +31,10 @@ impl Tree {
     }
 
     fn insert(&mut self, pointer: &str, value: Json) {
+        let (pointer, spelled) = match pointer.strip_suffix(SPELLED) {
+            Some(pointer) => (pointer, true),
+            None => (pointer, false),
+        };
         let (pointer, shadow) = match pointer.rsplit_once("~#") {
             Some((pointer, number)) => (pointer, number.parse::<u64>().ok()),
             None => (pointer, None),
@@ -38,6 +44,7 @@ impl Tree {
             .skip(1)
             .fold(self, |tree, step| tree.children.entry(step.replace("~1", "/").replace("~0", "~")).or_default());
         match shadow {
+            _ if spelled => place.spelled = true,
             Some(number) => drop(place.shadows.insert(number, value)),
             None => place.value = Some(value),
         }
@@ -69,6 +76,9 @@ impl Tree {
         };
         if let Some(value) = &self.value {
             row.carry(pointer.to_owned(), text(value));
+        }
+        if self.spelled {
+            row.carry(format!("{pointer}{SPELLED}"), "true".to_owned());
         }
         for (number, value) in &self.shadows {
             row.carry(format!("{pointer}~#{number}"), text(value));

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct Record {
     fields: Fields,
     names: Vec<Vec<u8>>,
+    /// Of each child whose spellings fold alike, the one that appeared first.
+    first: Vec<Option<Vec<u8>>>,
     children: Vec<Builder>,
     scalars: Option<usize>,
     /// Original names with their child, in order of first appearance.
@@ -37,6 +39,13 @@ impl Record {
         Self {
             fields: columns.iter().map(|column| column.arrow(clock.local)).collect(),
             names: columns.iter().map(|column| column.name.as_bytes().to_vec()).collect(),
+            first: columns
+                .iter()
+                .map(|column| match column.originals.as_slice() {
+                    [first, _, ..] => Some(first.as_bytes().to_vec()),
+                    _ => None,
+                })
+                .collect(),
             children: columns.iter().map(|column| Builder::new(&column.kind, clock)).collect(),
             scalars: columns.iter().position(|column| column.name == SCALARS && column.originals.is_empty()),
             places: spellings.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect(),
@@ -107,6 +116,9 @@ impl Record {
                 None => child.append(None, None, row),
                 Some((key, value)) => {
                     row.path.push(Step::Name(key));
+                    if self.first.get(at).and_then(Option::as_deref).is_some_and(|first| first != key) {
+                        row.spelled();
+                    }
                     child.append(Some(value), privacy.and_then(|p| p.child(key)), row);
                     row.path.pop();
                 }

@@ -1,7 +1,9 @@
 //! Tests of the whole stage: documents in, rows out.
 
+mod collapse;
 mod commute;
 mod documents;
+mod files;
 mod guards;
 mod ids;
 mod names;

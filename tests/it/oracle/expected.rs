@@ -270,16 +270,18 @@ impl TableSeen {
         row
     }
 
-    /// Numbers of any kind are one kind of id; of several kinds the column is text, in which a String that reads as
-    /// another kind stands in quotes.
+    /// Integers alone and doubles alone keep their own column; everything else is text, in which, beside other kinds, a
+    /// String that reads as another kind stands in quotes.
     fn id(&self, id: &Bson, clock: Clock) -> Value {
-        let number = |kind: &Scalar| matches!(kind, Scalar::Integer | Scalar::Double | Scalar::Decimal);
-        if self.ids.len() == 1 || self.ids.iter().all(number) {
+        let own_column = [Scalar::Integer, Scalar::Double].iter().any(|kind| self.ids == BTreeSet::from([*kind]));
+        if own_column {
             return encode_scalar(id, &self.ids, clock, "/_id", &mut Map::new());
         }
         let text = text(id);
         match id {
-            Bson::String(_) if reads_as_another_kind(&text) => Value::String(text).to_string().into(),
+            Bson::String(_) if self.ids.len() > 1 && reads_as_another_kind(&text) => {
+                Value::String(text).to_string().into()
+            }
             _ => text.into(),
         }
     }

@@ -195,10 +195,11 @@ impl History {
             };
             let mut table = collection.table.clone();
             let counts = table.fold(&collection.source, reads);
-            check_record(record, counts);
             if plan != Plan::DryRun {
                 collection.table = table;
             }
+            check_rows(self.lake.path(), collection);
+            check_record(record, counts);
             check_watermark(self.lake.path(), collection, plan, since, watermarks[at]);
         }
         for collection in &self.collections {
@@ -296,17 +297,14 @@ fn check_rows(lake: &Path, collection: &Collection) {
         })
         .collect();
     let expected = collection.table.rows();
+    let places = (Vec::from_iter(found.keys()), Vec::from_iter(expected.keys()));
+    assert_eq!(places.0, places.1, "{}: the lake (left) has other rows than the model (right)", collection.namespace);
     for (place, row) in &expected {
-        let there = found.get(place);
         assert_eq!(
-            there,
-            Some(row),
+            &found[place], row,
             "{} {place:?}: the lake (left) and the model (right) differ",
             collection.namespace
         );
-    }
-    for place in found.keys() {
-        assert!(expected.contains_key(place), "{} has a row too many: {place:?}", collection.namespace);
     }
     assert_eq!(stored, collection.table.len(), "{} holds an _id twice (P1)", collection.namespace);
 }

@@ -145,7 +145,7 @@ impl S3 {
     }
 
     fn start(command: impl Fn(&std::path::Path, &[u16]) -> (Command, &'static str)) -> Self {
-        let mut logs = Vec::new();
+        let mut logs = String::new();
         for _ in 0..STARTS {
             let folder = tempfile::tempdir().expect("folder");
             let ports = free_ports(8);
@@ -158,9 +158,9 @@ impl S3 {
                 return server;
             }
             let log = std::fs::read_to_string(server._folder.path().join("log")).unwrap_or_default();
-            logs.push(format!("{command:?} did not get ready:\n{log}"));
+            logs += &format!("{command:?} did not get ready:\n{log}\n");
         }
-        panic!("the server did not start {STARTS} times\n{}", logs.join("\n"));
+        panic!("the server did not start {STARTS} times\n{logs}");
     }
 
     /// `false`: it ended, or time is up.
