@@ -4,6 +4,7 @@ use super::collection::{Job, settings_error};
 use super::index;
 use super::land::land_all;
 use super::partitions::{Done, Task, Workshop, check_rows};
+use super::places::Places;
 use super::quarantine;
 use super::read::{Reading, Window, scratch_folder};
 use super::recover::Unfinished;
@@ -13,7 +14,7 @@ use super::shrink;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Expect, Lease, Object, Version, layout, state};
 use crate::merge::fold::FoldRules;
-use crate::merge::places::{self, Head, Resolution, Resolve, StoredTimes};
+use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
 use crate::merge::stored::StoredFile;
 use crate::merge::writer::FileSettings;
@@ -25,12 +26,11 @@ use crate::publish::{JOURNAL_FORMAT, Journal};
 use crate::shape::Shaper;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Store requests under way at once when many small looks are needed.
-const LOOKS_AT_ONCE: usize = 16;
+pub(super) const LOOKS_AT_ONCE: usize = 16;
 
 /// The end of a partition folder whose key found no value.
 const NO_VALUE: &str = "=__HIVE_DEFAULT_PARTITION__";
@@ -52,10 +52,11 @@ pub struct Folding<'a> {
 }
 
 /// The table as this run found it.
-struct Found {
-    schema: Option<(TableSchema, Version)>,
+pub(super) struct Found {
+    /// Its schema state, with the version read.
+    pub schema: Option<(TableSchema, Version)>,
     /// No file there is of the schema's layout: nothing stored is merged, everything is replaced.
-    rebuild: bool,
+    pub rebuild: bool,
 }
 
 impl Folding<'_> {
@@ -297,121 +298,6 @@ impl Folding<'_> {
         Ok(())
     }
 
-    /// Looks up where the ids of the window stand now.
-    async fn places(
-        &self,
-        found: &Found,
-        window: &mut Window,
-        folders: &[String],
-        listed: Option<HashMap<String, Object>>,
-        shapes: &Arc<dyn Shapes>,
-        scratch: &Path,
-    ) -> Result<Places> {
-        let job = self.job;
-        let ns = &job.spec.namespace;
-        let full = self.decision.scope == Scope::Full;
-        // A dead run may have landed files that its index does not know, as one without their ids.
-        let known = !found.rebuild && self.unfinished.run_id.is_none();
-        let stored_head = if known { index::load_head(job.lake, ns).await? } else { None };
-        let files = match listed {
-            Some(files) => files,
-            None => self.look(folders.iter().map(String::as_str)).await?,
-        };
-        let agrees = |head: &Head, files: &HashMap<String, Object>, all: bool| {
-            let same = |partition: &str, object: Option<&Object>| {
-                head.files.get(partition).map(|f| f.version.as_str()) == object.map(|o| o.version.as_str())
-            };
-            files.iter().all(|(partition, object)| same(partition, Some(object)))
-                && folders.iter().all(|partition| same(partition, files.get(partition)))
-                && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
-        };
-        let usable = stored_head.filter(|head| agrees(head, &files, full) && (full || !head.outgrown()));
-        let mut anew = usable.is_none() || full;
-        let (mut head, rebuilt) = match usable {
-            Some(head) => (head, Resolution::default()),
-            None if found.rebuild => (Head::default(), Resolution::default()),
-            None => self.rebuild_index(shapes, scratch).await?,
-        };
-        head.format = places::FORMAT;
-        let prefix = layout::index_prefix(ns);
-        let newest_wins = job.source.is_dump() && !full;
-        let mut resolve = Resolve {
-            lake: job.lake,
-            prefix: &prefix,
-            head: (!head.generation.is_empty()).then_some(&head),
-            partitions: folders,
-            replace: full,
-            run_id: job.run_id,
-            folder: scratch,
-            local: rebuilt.buckets.into_iter().collect(),
-            stored_times: newest_wins.then(|| StoredTimes::new(job.lake, ns, shapes.as_ref())),
-        };
-        let mut resolution = resolve.run(&mut window.ids).await?;
-        anew |= resolution.generation == job.run_id;
-        let doubles = rebuilt.stale.values().map(|ids| ids.len() as u64).sum();
-        for (partition, ids) in rebuilt.stale {
-            let ordinal = folders.iter().position(|folder| *folder == partition).and_then(|at| u32::try_from(at).ok());
-            let coming = ordinal.and_then(|ordinal| resolution.moved_in.get(&ordinal));
-            // A row that the window puts where a stale one stands replaces it there.
-            let mut leaving = ids.into_iter().filter(|id| coming.is_none_or(|coming| !coming.contains(id))).peekable();
-            if leaving.peek().is_some() {
-                resolution.moved_out.entry(partition).or_default().extend(leaving);
-            }
-        }
-        Ok(Places { head, files, resolution, doubles, anew })
-    }
-
-    /// How many rows the table has, and how many of them at most were read again.
-    async fn surviving(&self, found: &Found, window: &Window, places: &Places) -> Result<(u64, u64)> {
-        if !found.rebuild {
-            return Ok((places.head.rows().saturating_sub(places.doubles), places.resolution.known));
-        }
-        if self.unfinished.rebuild {
-            // The dead run passed this check, and what it left holds rows in both layouts.
-            return Ok((0, 0));
-        }
-        let job = self.job;
-        let files: Vec<Object> = places.files.values().cloned().collect();
-        let rows: Vec<u64> = stream::iter(files)
-            .map(|object| async move { Ok(job.lake.footer(&object.key, object.size).await?.rows) })
-            .buffer_unordered(LOOKS_AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok((rows.into_iter().sum(), window.ids.len() - places.resolution.repeated))
-    }
-
-    async fn rebuild_index(&self, shapes: &Arc<dyn Shapes>, scratch: &Path) -> Result<(Head, Resolution)> {
-        let job = self.job;
-        let ns = &job.spec.namespace;
-        tracing::info!(run = job.run_id, collection = %ns, "the index of places is missing or behind; building it anew");
-        let files: Vec<Object> = index::list_files(job.lake, ns).await?.into_values().collect();
-        let prefix = layout::index_prefix(ns);
-        let folder = scratch.join("rebuilt");
-        std::fs::create_dir_all(&folder).map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
-        let generation = format!("{}-r", job.run_id);
-        let favoured = self.unfinished.run_id.as_deref();
-        let (head, resolution) =
-            places::rebuild(job.lake, &files, shapes.as_ref(), favoured, &prefix, &generation, &folder).await?;
-        if self.lease.is_some() {
-            index::store(job.lake, ns, &head, &resolution).await?;
-        }
-        Ok((head, resolution))
-    }
-
-    /// The objects of some partitions, those that exist.
-    async fn look(&self, partitions: impl Iterator<Item = &str>) -> Result<HashMap<String, Object>> {
-        let job = self.job;
-        stream::iter(partitions.map(str::to_owned).collect::<Vec<_>>())
-            .map(|partition| async move {
-                let key = layout::data_key(&job.spec.namespace, &partition);
-                Ok(job.lake.head(&key).await?.map(|object| (partition, object)))
-            })
-            .buffer_unordered(LOOKS_AT_ONCE)
-            .try_filter_map(|found| async move { Ok(found) })
-            .try_collect()
-            .await
-    }
-
     /// One task for each partition that gains or may lose rows.
     async fn tasks(
         &self,
@@ -540,16 +426,4 @@ impl Folding<'_> {
         }
         record.rows.quarantined = window.quarantined.len() as u64;
     }
-}
-
-/// Where the ids of a window stand.
-struct Places {
-    head: Head,
-    /// Stored files that this run may touch.
-    files: HashMap<String, Object>,
-    resolution: Resolution,
-    /// Rows that a dead run left in two places.
-    doubles: u64,
-    /// The index has a new generation.
-    anew: bool,
 }

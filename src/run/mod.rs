@@ -9,6 +9,7 @@ mod land;
 pub mod options;
 mod output;
 mod partitions;
+mod places;
 mod pool;
 mod quarantine;
 pub mod query;
