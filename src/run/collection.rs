@@ -109,7 +109,8 @@ impl Job<'_> {
         let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
         let idle = window.first.is_none() && window.decision.window_from().is_some();
         if idle && !changed && !self.unfinished {
-            self.note(record, &window.decision, watermarks.last_ok().and_then(|l| l.watermark));
+            // Nothing is stored for an idle collection, and yet it has been read up to the bound.
+            self.note(record, &window.decision, window.decision.watermark);
             return Ok(Outcome::Idle);
         }
 
