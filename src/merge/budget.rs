@@ -9,7 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of one batch at most; fewer when they are wide.
-pub const ROWS_PER_BATCH: usize = 4096;
+const ROWS_PER_BATCH: usize = 4096;
+
+/// How many rows of a set of `rows` rows and `bytes` bytes make a batch of at most `limit` bytes.
+pub fn rows_within(limit: usize, bytes: u64, rows: u64) -> usize {
+    let per_row = usize::try_from(bytes / rows.max(1)).unwrap_or(usize::MAX).max(1);
+    (limit / per_row).clamp(1, ROWS_PER_BATCH)
+}
 
 /// What each step of one collection may hold at a time, all in bytes.
 ///
@@ -44,12 +50,6 @@ impl Budget {
             batch: (share / 128).clamp(mib / 4, 4 * mib),
             partitions_at_once: if share < 192 * mib { 1 } else { 2 },
         }
-    }
-
-    /// Rows of one batch on its way through the merge, for rows of `row_bytes` bytes.
-    pub fn batch_rows(&self, row_bytes: u64) -> usize {
-        let row_bytes = usize::try_from(row_bytes).unwrap_or(usize::MAX).max(1);
-        (self.batch / row_bytes).clamp(1, ROWS_PER_BATCH)
     }
 
     /// The context in which plans run: a pool of [`Budget::sort_pool`] bytes that spills into `scratch`, and batches of

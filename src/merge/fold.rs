@@ -59,17 +59,6 @@ impl FoldCounts {
     pub fn dirty(&self) -> bool {
         self.inserted + self.updated + self.deleted + self.moved_out > 0
     }
-
-    /// Adds the counts of another partition.
-    pub fn add(&mut self, other: &FoldCounts) {
-        self.inserted += other.inserted;
-        self.updated += other.updated;
-        self.moved_in += other.moved_in;
-        self.unchanged += other.unchanged;
-        self.superseded += other.superseded;
-        self.deleted += other.deleted;
-        self.moved_out += other.moved_out;
-    }
 }
 
 /// Merges `stored` and `changes` into `out`.

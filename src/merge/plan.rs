@@ -23,6 +23,17 @@ use std::sync::{Arc, Mutex};
 /// Brings rows to the target schema.
 pub type Convert = Arc<dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync>;
 
+/// What has to be done with rows of an older schema.
+#[derive(Clone)]
+pub struct Conversion {
+    /// Brings them to the target schema.
+    pub convert: Convert,
+    /// They hold a column whose type has changed since.
+    pub retypes: bool,
+    /// Their ids are spelled anew, which may change their order.
+    pub respells_ids: bool,
+}
+
 /// What the merge has to know of schemas; `run` fills it with what `shape` offers.
 pub trait Shapes: Send + Sync {
     /// The schema every file written now has.
@@ -30,11 +41,7 @@ pub trait Shapes: Send + Sync {
     /// Its version.
     fn version(&self) -> u64;
     /// How rows of an older schema are brought to it; none when nothing has to be done.
-    fn converter(&self, from: &Schema, version: u64) -> Result<Option<Convert>>;
-    /// Whether a file of that schema holds a column whose type has changed since.
-    fn retypes(&self, from: &Schema, version: u64) -> Result<bool>;
-    /// Whether ids of a file of that schema are spelled anew, which may change their order.
-    fn respells_ids(&self, from: &Schema, version: u64) -> Result<bool>;
+    fn conversion(&self, from: &Schema, version: u64) -> Result<Option<Conversion>>;
     /// The 128-bit hashes of the ids in an `_id` column of schema `version`.
     fn hash_ids(&self, ids: &dyn Array, version: u64) -> Result<Vec<u128>>;
 }
@@ -47,7 +54,7 @@ pub fn changes(slices: Vec<Slices>, losers: Arc<HashSet<u64>>, shapes: &dyn Shap
     let mut sources = Vec::new();
     for slice in slices {
         let from = without_sequence(&slice.schema);
-        sources.push((shapes.converter(&from, slice.version)?, slice));
+        sources.push((shapes.conversion(&from, slice.version)?.map(|c| c.convert), slice));
     }
     let schema = target.clone();
     let rows = stream::iter(sources)
@@ -68,16 +75,15 @@ pub fn changes(slices: Vec<Slices>, losers: Arc<HashSet<u64>>, shapes: &dyn Shap
 /// are spelled anew they have to be sorted again.
 pub fn stored(
     rows: BoxStream<'static, Result<RecordBatch>>,
-    from: &Schema,
-    version: u64,
-    shapes: &dyn Shapes,
+    conversion: Option<Conversion>,
+    target: SchemaRef,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let target = shapes.schema();
-    let convert = shapes.converter(from, version)?;
+    let respelled = conversion.as_ref().is_some_and(|c| c.respells_ids);
+    let convert = conversion.map(|c| c.convert);
     let schema = target.clone();
     let rows = rows.map(move |batch| batch.and_then(|b| adapt(&b, convert.as_ref(), &schema))).boxed();
     let plan = leaf(target.clone(), rows)?;
-    if shapes.respells_ids(from, version)? { sorted(plan, vec![sort_by(&target, "_id", false)?]) } else { Ok(plan) }
+    if respelled { sorted(plan, vec![sort_by(&target, "_id", false)?]) } else { Ok(plan) }
 }
 
 /// Starts a plan of one partition.

@@ -5,7 +5,7 @@
 //! one when they are read back.
 
 use super::SEQUENCE;
-use super::budget::ROWS_PER_BATCH;
+use super::budget::rows_within;
 use crate::error::{Error, Kind, Result, ResultExt};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::interleave_record_batch;
@@ -121,7 +121,7 @@ impl Stage {
 
         let sources: Vec<&RecordBatch> = pending.iter().map(|p| &p.rows).collect();
         let Some(schema) = sources.first().map(|rows| rows.schema()) else { return Ok(()) };
-        let per_batch = rows_within(self.batch_bytes, bytes, rows.len());
+        let per_batch = rows_within(self.batch_bytes, bytes as u64, rows.len() as u64);
         let mut sink = Sink::new(to_disk.then(|| self.folder.join(format!("run-{}.arrow", self.runs.len()))));
         let mut segments: HashMap<u32, Vec<Segment>> = HashMap::new();
         for (batch, chunk) in rows.chunks(per_batch).enumerate() {
@@ -143,12 +143,6 @@ impl Stage {
         self.runs.push(Run { batches: sink.finish()?, version: self.version, schema, segments });
         Ok(())
     }
-}
-
-/// How many rows of a set of `rows` rows and `bytes` bytes fit into `limit` bytes.
-pub fn rows_within(limit: usize, bytes: usize, rows: usize) -> usize {
-    let per_row = (bytes / rows.max(1)).max(1);
-    (limit / per_row).clamp(1, ROWS_PER_BATCH)
 }
 
 /// Appends the read order as a column.

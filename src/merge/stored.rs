@@ -1,6 +1,6 @@
 //! Reads the stored file of a partition as a stream of row batches.
 
-use super::stage::rows_within;
+use super::budget::rows_within;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::lake::layout;
 use crate::lake::{Footer, Lake, Object};
@@ -54,6 +54,12 @@ impl StoredFile {
         self.footer.schema_version.unwrap_or_default()
     }
 
+    /// How many of its rows make a batch of about `batch_bytes`.
+    pub fn batch_rows(&self, batch_bytes: usize) -> usize {
+        let bytes: i64 = self.footer.metadata.row_groups().iter().map(|g| g.total_byte_size()).sum();
+        rows_within(batch_bytes, u64::try_from(bytes).unwrap_or(0), self.footer.rows)
+    }
+
     /// The rows in batches of about `batch_bytes`; only `columns` when given.
     pub async fn rows(
         &self,
@@ -66,8 +72,6 @@ impl StoredFile {
         let reader = Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
         let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), ArrowReaderOptions::new())
             .or_error(Kind::Lake, &doing)?;
-        let bytes: i64 = metadata.metadata().row_groups().iter().map(|g| g.total_byte_size()).sum();
-        let rows = usize::try_from(self.footer.rows).unwrap_or(usize::MAX);
         let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
         let builder = match columns {
             Some(names) => {
@@ -76,10 +80,7 @@ impl StoredFile {
             }
             None => builder,
         };
-        let stream = builder
-            .with_batch_size(rows_within(batch_bytes, usize::try_from(bytes).unwrap_or(0), rows))
-            .build()
-            .or_error(Kind::Lake, &doing)?;
+        let stream = builder.with_batch_size(self.batch_rows(batch_bytes)).build().or_error(Kind::Lake, &doing)?;
         Ok(stream
             .map(move |batch| {
                 batch.map_err(|e| {

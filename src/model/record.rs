@@ -1,5 +1,6 @@
 //! The record of a run: the one thing that summary, mail, `--json`, status and exit code are made of.
 
+use super::collection::Namespace;
 use serde::{Deserialize, Serialize};
 
 /// Version of the record's JSON.
@@ -93,6 +94,30 @@ pub struct CollectionRecord {
     /// What an operator should know although nothing failed: documents no window sees, a missing index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+impl CollectionRecord {
+    /// The record of a collection of which nothing has happened yet: failed, until it ends otherwise.
+    pub fn begun(ns: &Namespace) -> Self {
+        Self {
+            database: ns.database.clone(),
+            collection: ns.collection.clone(),
+            outcome: Outcome::Failed,
+            reason: None,
+            mode: String::new(),
+            window_from: None,
+            watermark: None,
+            rows: Rows::default(),
+            files: Files::default(),
+            bytes: Bytes::default(),
+            partitions_new: 0,
+            seconds: 0.0,
+            schema_changes: Vec::new(),
+            misfits: 0,
+            retries: 0,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// Counts of documents.

@@ -15,7 +15,7 @@ use crate::model::batch::RawBatch;
 use crate::model::collection::CollectionSpec;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
-use crate::model::record::{self, CollectionRecord, Outcome};
+use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
 use crate::model::window::{Bound, Scope};
@@ -60,24 +60,7 @@ impl Job<'_> {
     pub async fn run(&self) -> (CollectionRecord, Option<Kind>) {
         let started = Instant::now();
         let ns = &self.spec.namespace;
-        let mut record = CollectionRecord {
-            database: ns.database.clone(),
-            collection: ns.collection.clone(),
-            outcome: Outcome::Failed,
-            reason: None,
-            mode: String::new(),
-            window_from: None,
-            watermark: None,
-            rows: record::Rows::default(),
-            files: record::Files::default(),
-            bytes: record::Bytes::default(),
-            partitions_new: 0,
-            seconds: 0.0,
-            schema_changes: Vec::new(),
-            misfits: 0,
-            retries: 0,
-            warnings: Vec::new(),
-        };
+        let mut record = CollectionRecord::begun(ns);
         let kind = match self.attempt(&mut record).await {
             Ok(outcome) => {
                 record.outcome = outcome;

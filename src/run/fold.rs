@@ -13,6 +13,7 @@ use super::shapes::TableShapes;
 use super::shrink;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Expect, Lease, Object, Version, layout, state};
+use crate::merge::budget::rows_within;
 use crate::merge::fold::FoldRules;
 use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
@@ -24,6 +25,7 @@ use crate::model::table::{self, TableSchema, TableSettings};
 use crate::model::window::Scope;
 use crate::publish::{JOURNAL_FORMAT, Journal};
 use crate::shape::Shaper;
+use arrow::datatypes::Schema;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -139,7 +141,7 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
-        let batch_rows = job.budget.batch_rows(window.totals.bytes / window.totals.documents.max(1));
+        let batch_rows = rows_within(job.budget.batch, window.totals.bytes, window.totals.documents);
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -353,8 +355,11 @@ impl Folding<'_> {
         let job = self.job;
         let Some((stored, _)) = found.schema.as_ref().filter(|_| !found.rebuild) else { return Ok(Vec::new()) };
         let full = self.decision.scope == Scope::Full;
+        let retypes = |from: &Schema, version| -> Result<bool> {
+            Ok(shapes.conversion(from, version)?.is_some_and(|conversion| conversion.retypes))
+        };
         // The schema of a dead run may be ahead of files that this window does not touch.
-        if full || (self.unfinished.run_id.is_none() && !shapes.retypes(&stored.arrow(), stored.version)?) {
+        if full || (self.unfinished.run_id.is_none() && !retypes(&stored.arrow(), stored.version)?) {
             return Ok(Vec::new());
         }
         let busy: HashSet<&str> = tasks.iter().map(|t| t.partition.as_str()).collect();
@@ -362,7 +367,7 @@ impl Folding<'_> {
         stream::iter(files.into_iter().filter(|(partition, _)| !busy.contains(partition.as_str())))
             .map(|(partition, object)| async move {
                 let file = StoredFile::of(job.lake, object.clone()).await?;
-                let old = shapes.retypes(&file.footer.schema, file.version())?;
+                let old = retypes(&file.footer.schema, file.version())?;
                 Ok(old.then(|| Task {
                     partition,
                     ordinal: None,

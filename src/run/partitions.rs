@@ -5,8 +5,8 @@ use crate::lake::{Lake, Lease, Object, Version, layout};
 use crate::merge::budget::Budget;
 use crate::merge::fold::{FoldCounts, FoldRules, fold};
 use crate::merge::places::FileInfo;
-use crate::merge::plan::{self, Shapes};
-use crate::merge::stage::{Staged, rows_within};
+use crate::merge::plan::{self, Conversion, Shapes};
+use crate::merge::stage::Staged;
 use crate::merge::stored::StoredFile;
 use crate::merge::writer::{FileSettings, LocalFile, PartitionWriter};
 use crate::model::collection::Namespace;
@@ -84,19 +84,22 @@ impl Workshop<'_> {
             Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
             None => StoredFile::open(self.lake, &key).await?,
         };
+        // Rows that are merged with the changes; an overwritten file's are not.
+        let merged = stored.as_ref().filter(|_| !task.overwrite);
+        let conversion = match merged {
+            Some(file) => self.shapes.conversion(&file.footer.schema, file.version())?,
+            None => None,
+        };
+        // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
+        let retype = conversion.as_ref().is_some_and(|c| c.retypes);
         let (counts, file) =
-            self.merge(&task, staged, stored.as_ref()).await.map_err(|e| e.context(layout::shown(&key)))?;
+            self.merge(&task, staged, merged, conversion).await.map_err(|e| e.context(layout::shown(&key)))?;
         let mut done = Done {
             partition: task.partition.clone(),
             counts,
             new: stored.is_none(),
             file: stored.as_ref().map(|s| info(&s.object.version, s.footer.rows, s.object.size)),
             ..Done::default()
-        };
-        // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
-        let retype = match &stored {
-            Some(file) if !task.overwrite => self.shapes.retypes(&file.footer.schema, file.version())?,
-            _ => false,
         };
         if counts.dirty() || retype || task.overwrite {
             self.replace(&key, file, stored.as_ref(), &mut done).await?;
@@ -111,11 +114,12 @@ impl Workshop<'_> {
         task: &Task,
         staged: &Staged,
         stored: Option<&StoredFile>,
+        conversion: Option<Conversion>,
     ) -> Result<(FoldCounts, LocalFile)> {
-        let stored_rows = match stored.filter(|_| !task.overwrite) {
+        let stored_rows = match stored {
             Some(file) => {
                 let rows = file.rows(self.lake, self.budget.batch, None).await?;
-                let plan = plan::stored(rows, &file.footer.schema, file.version(), self.shapes.as_ref())?;
+                let plan = plan::stored(rows, conversion, self.shapes.schema())?;
                 Some(plan::execute(&plan, &self.context)?)
             }
             None => None,
@@ -132,14 +136,7 @@ impl Workshop<'_> {
         let mut writer = PartitionWriter::create(&local, &self.files)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
-        let batch_rows = stored.map_or(self.batch_rows, |file| {
-            let bytes: i64 = file.footer.metadata.row_groups().iter().map(|g| g.total_byte_size()).sum();
-            rows_within(
-                self.budget.batch,
-                usize::try_from(bytes).unwrap_or(0),
-                usize::try_from(file.footer.rows).unwrap_or(usize::MAX),
-            )
-        });
+        let batch_rows = stored.map_or(self.batch_rows, |file| file.batch_rows(self.budget.batch));
         let schema = self.shapes.schema();
         let mut counts =
             fold(stored_rows, changed_rows, &schema, &task.rules, &hash_ids, batch_rows, &mut writer).await?;

@@ -1,7 +1,7 @@
 //! Reads a window: raw batches are shaped as they arrive and staged until all of it is known.
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::merge::places::{Entry, Spool};
+use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
 use crate::model::batch::{Quarantined, RawBatch};
 use crate::model::collection::Namespace;
@@ -11,9 +11,6 @@ use crate::shape::Shaper;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use std::path::Path;
-
-/// Bytes of ids kept in memory before they go to local disk.
-const SPOOL_MEMORY: usize = 8 << 20;
 
 /// Everything a window held.
 pub struct Window {

@@ -1,7 +1,7 @@
 //! Gives `merge` what it has to know of schemas, from what `shape` offers.
 
 use crate::error::Result;
-use crate::merge::plan::{Convert, Shapes};
+use crate::merge::plan::{Conversion, Shapes};
 use crate::model::table::TableSchema;
 use crate::shape::{Converter, id_hashes};
 use arrow::array::{Array, RecordBatch};
@@ -31,17 +31,13 @@ impl Shapes for TableShapes {
         self.table.version
     }
 
-    fn converter(&self, from: &Schema, version: u64) -> Result<Option<Convert>> {
+    fn conversion(&self, from: &Schema, version: u64) -> Result<Option<Conversion>> {
         let converter = Converter::new(from, version, &self.table, self.timezone)?;
-        Ok(converter.map(|c| -> Convert { Arc::new(move |rows: &RecordBatch| c.convert(rows)) }))
-    }
-
-    fn retypes(&self, from: &Schema, version: u64) -> Result<bool> {
-        Ok(Converter::new(from, version, &self.table, self.timezone)?.is_some_and(|c| c.retypes()))
-    }
-
-    fn respells_ids(&self, from: &Schema, version: u64) -> Result<bool> {
-        Ok(Converter::new(from, version, &self.table, self.timezone)?.is_some_and(|c| c.respells_ids()))
+        Ok(converter.map(|c| Conversion {
+            retypes: c.retypes(),
+            respells_ids: c.respells_ids(),
+            convert: Arc::new(move |rows: &RecordBatch| c.convert(rows)),
+        }))
     }
 
     fn hash_ids(&self, ids: &dyn Array, version: u64) -> Result<Vec<u128>> {

@@ -146,22 +146,10 @@ mod tests {
 
     fn put_record(lake: &TestLake, run_id: &str, outcomes: &[(&str, Outcome)]) {
         let of = |&(collection, outcome): &(&str, Outcome)| CollectionRecord {
-            database: "hospital".into(),
-            collection: collection.into(),
             outcome,
             reason: (outcome == Outcome::Failed).then(|| "the source went away".to_owned()),
             mode: "incremental".into(),
-            window_from: None,
-            watermark: None,
-            rows: record::Rows::default(),
-            files: record::Files::default(),
-            bytes: record::Bytes::default(),
-            partitions_new: 0,
-            seconds: 0.0,
-            schema_changes: vec![],
-            misfits: 0,
-            retries: 0,
-            warnings: vec![],
+            ..CollectionRecord::begun(&Namespace { database: "hospital".into(), collection: collection.into() })
         };
         let run = RunRecord {
             format: record::FORMAT,

@@ -17,5 +17,5 @@ pub use bucket::Bucket;
 pub use head::{FORMAT, FileInfo, Head};
 pub use rebuild::rebuild;
 pub use resolve::{Resolution, Resolve};
-pub use spool::{Entry, Spool};
+pub use spool::{Entry, SPOOL_MEMORY, Spool};
 pub use times::StoredTimes;

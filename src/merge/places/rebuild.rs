@@ -2,7 +2,7 @@
 
 use super::head::{FORMAT, FileInfo, Head};
 use super::resolve::{Resolution, Resolve};
-use super::spool::{Entry, Spool};
+use super::spool::{Entry, SPOOL_MEMORY, Spool};
 use super::times::ids_and_times;
 use crate::error::Result;
 use crate::lake::{Lake, Object, layout};
@@ -11,9 +11,6 @@ use crate::merge::stored::StoredFile;
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::path::Path;
-
-/// Bytes of ids kept in memory before they go to local disk.
-const SPOOL_MEMORY: usize = 8 << 20;
 
 /// Reads the ids of all `files` of a table.
 ///

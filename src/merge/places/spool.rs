@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// The spool is cut into `2^SPOOL_BITS` parts when it does not fit into memory.
 const SPOOL_BITS: u32 = 6;
 
+/// Bytes of ids that a run keeps in memory before they go to local disk.
+pub const SPOOL_MEMORY: usize = 8 << 20;
+
 /// Bytes of an entry on disk.
 const ENTRY_BYTES: usize = 16 + 4 + 8 + 8;
 
