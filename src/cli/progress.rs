@@ -5,7 +5,7 @@
 use super::args::{Global, LogFormat};
 use super::printer;
 use crate::model::collection::Namespace;
-use crate::model::progress::Progress;
+use crate::model::progress::{Progress, Silent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,24 +19,13 @@ const TICK: Duration = Duration::from_millis(200);
 /// The renderer that suits flags and terminal, and the bars that log lines have to pause.
 pub fn of(global: &Global) -> (Arc<dyn Progress>, Option<MultiProgress>) {
     if global.quiet {
-        (Arc::new(Hidden), None)
+        (Arc::new(Silent), None)
     } else if global.log == LogFormat::Text && printer::talks_to_terminal() {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         (Arc::new(Bars::new(bars.clone())), Some(bars))
     } else {
         (Arc::new(Lines::new(LINE_EVERY)), None)
     }
-}
-
-/// Says nothing.
-struct Hidden;
-
-impl Progress for Hidden {
-    fn start(&self, _: &Namespace, _: Option<u64>, _: Option<u64>) {}
-    fn read(&self, _: &Namespace, _: u64, _: u64) {}
-    fn phase(&self, _: &Namespace, _: &'static str) {}
-    fn merged(&self, _: &Namespace, _: u64, _: u64) {}
-    fn finish(&self, _: &Namespace, _: &str) {}
 }
 
 /// One bar for each collection at work; what is done leaves the screen to the summary.

@@ -15,3 +15,15 @@ pub trait Progress: Send + Sync {
     /// The collection ended; `outcome` as in the run record.
     fn finish(&self, collection: &Namespace, outcome: &str);
 }
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _: &Namespace, _: Option<u64>, _: Option<u64>) {}
+    fn read(&self, _: &Namespace, _: u64, _: u64) {}
+    fn phase(&self, _: &Namespace, _: &'static str) {}
+    fn merged(&self, _: &Namespace, _: u64, _: u64) {}
+    fn finish(&self, _: &Namespace, _: &str) {}
+}

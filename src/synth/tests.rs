@@ -1,20 +1,10 @@
 //! What the synthetic hospital promises, over its documents.
 
 use super::*;
-use crate::model::progress::Progress;
+use crate::model::progress::Silent;
 use bson::{Bson, Document, doc};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn start(&self, _: &Namespace, _: Option<u64>, _: Option<u64>) {}
-    fn read(&self, _: &Namespace, _: u64, _: u64) {}
-    fn phase(&self, _: &Namespace, _: &'static str) {}
-    fn merged(&self, _: &Namespace, _: u64, _: u64) {}
-    fn finish(&self, _: &Namespace, _: &str) {}
-}
 
 /// Documents by the Extended JSON of their `_id`, whose absence or repetition fails.
 fn documents(hospital: &Hospital, collection: Collection, from: Option<u32>) -> BTreeMap<String, Document> {

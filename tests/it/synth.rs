@@ -3,23 +3,12 @@
 use super::support::mongod::Mongod;
 use futures::TryStreamExt;
 use lakefold::error::Kind;
-use lakefold::model::collection::Namespace;
-use lakefold::model::progress::Progress;
+use lakefold::model::progress::Silent;
 use lakefold::synth::{DATABASE, Destination, SynthOptions, SynthReport, synth};
 use mongodb::bson::{Document, doc};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn start(&self, _: &Namespace, _: Option<u64>, _: Option<u64>) {}
-    fn read(&self, _: &Namespace, _: u64, _: u64) {}
-    fn phase(&self, _: &Namespace, _: &'static str) {}
-    fn merged(&self, _: &Namespace, _: u64, _: u64) {}
-    fn finish(&self, _: &Namespace, _: &str) {}
-}
 
 async fn run(out: &str, advance: u32) -> lakefold::error::Result<SynthReport> {
     let (seed, scale) = if advance == 0 { (Some(5), Some(0.1)) } else { (None, None) };

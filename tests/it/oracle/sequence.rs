@@ -9,7 +9,7 @@ use crate::support::mongod::{Mongod, fresh_database};
 use chrono::{DateTime, Utc};
 use lakefold::manifest::{self, Context};
 use lakefold::model::collection::{CollectionSpec, Namespace};
-use lakefold::model::progress::Progress;
+use lakefold::model::progress::Silent;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
@@ -316,14 +316,4 @@ fn watermark(lake: &Path, collection: &Collection) -> Option<i64> {
     let lines: Vec<BTreeMap<String, String>> = reader.deserialize().map(|line| line.expect("a line of CSV")).collect();
     let text = &lines.iter().rfind(|line| line["outcome"] == "ok")?["watermark"];
     Some(DateTime::parse_from_rfc3339(text).expect("a time").timestamp_millis())
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn start(&self, _: &Namespace, _: Option<u64>, _: Option<u64>) {}
-    fn read(&self, _: &Namespace, _: u64, _: u64) {}
-    fn phase(&self, _: &Namespace, _: &'static str) {}
-    fn merged(&self, _: &Namespace, _: u64, _: u64) {}
-    fn finish(&self, _: &Namespace, _: &str) {}
 }
