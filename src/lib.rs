@@ -69,6 +69,7 @@
 pub mod cli;
 pub mod error;
 pub mod extract;
+pub mod kill_point;
 pub mod lake;
 pub mod manifest;
 pub mod merge;

@@ -14,12 +14,16 @@ mod mongo;
 use crate::error::{Error, Kind, Result};
 use crate::model::batch::RawBatch;
 use crate::model::collection::{FieldPath, Namespace};
+use crate::model::read_plan::{Position, ReadPlan};
 use crate::model::settings::SourceSettings;
 use crate::model::window::{Bound, OperationTime, Scope};
 use async_trait::async_trait;
 use chrono_tz::Tz;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use std::sync::Arc;
+
+/// A batch, and how far its range has been read with it.
+pub type Placed = (RawBatch, Option<Position>);
 
 /// Where documents come from.
 #[async_trait]
@@ -40,6 +44,17 @@ pub trait Source: Send + Sync {
     /// A [`Scope::Since`] yields exactly the documents whose modified time is `from_ms` or later. Must be polled
     /// inside a Tokio runtime; dropping the stream stops the reading.
     fn read(&self, request: ReadRequest) -> BoxStream<'static, Result<RawBatch>>;
+
+    /// Cuts a full read into ranges that a later run can go on with; `None`: it is too small, or cannot be cut.
+    async fn plan(&self, _request: &ReadRequest) -> Result<Option<ReadPlan>> {
+        Ok(None)
+    }
+
+    /// As [`Source::read`] of a whole collection, along a plan that [`Source::plan`] made for it. A batch may say how
+    /// far its range has been read with it.
+    fn read_along(&self, request: ReadRequest, _plan: ReadPlan) -> BoxStream<'static, Result<Placed>> {
+        self.read(request).map_ok(|batch| (batch, None)).boxed()
+    }
 
     /// How often a request about this collection was repeated after a transient error.
     fn retries(&self, namespace: &Namespace) -> u64;

@@ -85,6 +85,21 @@ pub fn journal_key(ns: &Namespace) -> String {
     format!("{}{}.json", journal_prefix(), ns.folder())
 }
 
+/// Folder, ending in `/`, of what full reads that died have left to be gone on with.
+pub fn staged_root() -> String {
+    format!("{STATE}/staged/")
+}
+
+/// Folder, ending in `/`, of what a full read of the collection has staged.
+pub fn staged_prefix(ns: &Namespace) -> String {
+    format!("{}{}/", staged_root(), ns.folder())
+}
+
+/// How far that read has got.
+pub fn staged_key(ns: &Namespace) -> String {
+    format!("{}state.json", staged_prefix(ns))
+}
+
 /// Folder, ending in `/`, of the cache that finds an id's old place.
 pub fn index_prefix(ns: &Namespace) -> String {
     format!("{STATE}/index/{}/", ns.folder())

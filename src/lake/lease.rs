@@ -1,8 +1,7 @@
 //! One run at a time for each collection (P9).
 //!
 //! On a disk the lease is an exclusive `flock` that dies with its process. In an object store it is an object that
-//! its holder renews every [`RENEW_EVERY`] and that gives way [`EXPIRES_AFTER`] after the last renewal by the
-//! store's clock, or at once when its owner was a process of this host that is dead. A lease is the polite half of
+//! its holder renews every 10 seconds and that gives way 30 seconds after the last renewal by the store's clock, or at once when its owner was a process of this host that is dead. A lease is the polite half of
 //! the fence: writes stay conditional, for an owner that slept through its own expiry.
 
 use super::layout::{lease_key, lock_key};
@@ -12,6 +11,7 @@ use super::remote::Remote;
 use super::version::{Expect, Version};
 use super::{Backend, Lake, blocking};
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::kill_point::{KillPoint, bent, reach};
 use crate::model::collection::Namespace;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -28,14 +28,20 @@ use tokio::task::JoinHandle;
 /// Version of the lease's JSON.
 const FORMAT: u32 = 1;
 
+/// How long after its last renewal a lease gives way; a test that waits for it may bend it.
+fn expires_after() -> Duration {
+    Duration::from_secs(bent("LAKEFOLD_LEASE_SECONDS").unwrap_or(30))
+}
+
 /// How often a holder renews its lease.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+fn renew_every() -> Duration {
+    expires_after() / 3
+}
 
-/// How long after its last renewal a lease gives way.
-const EXPIRES_AFTER: Duration = Duration::from_secs(30);
-
-/// A holder distrusts its own lease that much before others may take it.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How long after its last renewal a holder distrusts its own lease: before others may take it.
+fn trusted_for() -> Duration {
+    expires_after() - expires_after() / 6
+}
 
 /// How often taking a lease is tried against others who take it at the same moment.
 const TRIES: u32 = 5;
@@ -72,7 +78,7 @@ impl Record {
             owner,
             acquired_at: at.to_rfc3339_opts(SecondsFormat::Secs, true),
             renewals: 0,
-            expires_after_seconds: EXPIRES_AFTER.as_secs(),
+            expires_after_seconds: expires_after().as_secs(),
         }
     }
 
@@ -127,6 +133,7 @@ impl Lake {
     /// # Errors
     /// [`Kind::Busy`] when another run holds it; the message names the holder.
     pub async fn lease(&self, ns: &Namespace, run_id: &str) -> Result<Lease> {
+        reach(KillPoint::BeforeLease);
         let held = match &self.inner.backend {
             Backend::Local(disk) => {
                 let (disk, key, owner) = (Arc::clone(disk), self.path(&lock_key(ns))?, Owner::this(run_id));
@@ -137,6 +144,7 @@ impl Lake {
             }
         };
         let held = held.map_err(|e| e.context(format!("lease {ns}")))?;
+        reach(KillPoint::AfterLease);
         Ok(Lease { ns: ns.clone(), held })
     }
 
@@ -165,7 +173,7 @@ impl Lease {
         let Held::Remote { shared, .. } = &self.held else { return Ok(()) };
         let why = if shared.lost.load(Ordering::Acquire) {
             "another run took the lease"
-        } else if shared.age() > EXPIRES_AFTER - MARGIN {
+        } else if shared.age() > trusted_for() {
             "the lease could not be renewed in time"
         } else {
             return Ok(());
@@ -179,6 +187,14 @@ impl Lease {
     /// # Errors
     /// When the store cannot be reached; the lease runs out by itself then.
     pub async fn release(self) -> Result<()> {
+        reach(KillPoint::BeforeLeaseReleased);
+        let released = self.give_back().await;
+        drop(self);
+        reach(KillPoint::AfterLeaseReleased);
+        released
+    }
+
+    async fn give_back(&self) -> Result<()> {
         let what = format!("release the lease of {}", self.ns);
         match &self.held {
             Held::Local { .. } => Ok(()),
@@ -268,7 +284,7 @@ impl Stored {
     fn blocks(&self, now: DateTime<Utc>) -> bool {
         let (dead, expires_after) = match &self.record {
             Some(record) => (record.owner.is_dead(), Duration::from_secs(record.expires_after_seconds)),
-            None => (false, EXPIRES_AFTER),
+            None => (false, expires_after()),
         };
         let age = (now - self.modified).to_std().unwrap_or_default();
         !dead && age <= expires_after
@@ -321,7 +337,7 @@ async fn acquire(lake: &Lake, remote: Arc<Remote>, key: Path, owner: Owner) -> R
 /// Renews until the lease is lost; a renewal that fails for another reason is tried again at the next turn, and
 /// [`Lease::check`] notices when that takes too long.
 async fn renew(remote: Arc<Remote>, key: Path, shared: Arc<Shared>, mut record: Record) {
-    let mut turns = tokio::time::interval(RENEW_EVERY);
+    let mut turns = tokio::time::interval(renew_every());
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     turns.tick().await;
     loop {
@@ -331,7 +347,7 @@ async fn renew(remote: Arc<Remote>, key: Path, shared: Arc<Shared>, mut record: 
         let at = (Instant::now(), SystemTime::now());
         let expect = Expect::Version(shared.renewed().version);
         let renewal = match record.bytes() {
-            Ok(bytes) => tokio::time::timeout(EXPIRES_AFTER, remote.put(&key, bytes, &expect)).await,
+            Ok(bytes) => tokio::time::timeout(expires_after(), remote.put(&key, bytes, &expect)).await,
             Err(e) => Ok(Err(e)),
         };
         match renewal {
@@ -385,7 +401,7 @@ mod tests {
             let renewed = Renewed { version: Version::from_text("1"), at: (Instant::now(), wall) };
             Shared { lost: AtomicBool::new(false), renewed: Mutex::new(renewed), renewing: Default::default() }
         };
-        assert!(shared(20).age() < EXPIRES_AFTER - MARGIN);
-        assert!(shared(26).age() > EXPIRES_AFTER - MARGIN, "a machine that slept shows in its wall clock");
+        assert!(shared(20).age() < trusted_for());
+        assert!(shared(26).age() > trusted_for(), "a machine that slept shows in its wall clock");
     }
 }

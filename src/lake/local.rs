@@ -6,7 +6,7 @@
 use super::counting::{Counters, one};
 use super::layout;
 use super::layout::{STATE, TMP};
-use super::owner::Owner;
+use super::owner::{Owner, is_abandoned};
 use super::version::{Expect, Version};
 use crate::error::{Error, Kind, Result};
 use bytes::Bytes;
@@ -147,7 +147,7 @@ impl Disk {
         let folder = self.root.join(TMP);
         create_folders(Some(&folder))?;
         let mut aside = tempfile::Builder::new()
-            .prefix(&aside_prefix(&self.owner))
+            .prefix(&self.owner.mark())
             // What is renamed into the lake is for every reader the umask allows, not for this user alone.
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
             .tempfile_in(folder)?;
@@ -169,26 +169,11 @@ impl Disk {
                 .metadata()
                 .and_then(|metadata| metadata.modified())
                 .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED));
-            if old || entry.file_name().to_str().is_some_and(|name| is_abandoned(name, &self.owner)) {
+            if old || entry.file_name().to_str().is_some_and(is_abandoned) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
     }
-}
-
-/// `<place>-<pid>-<started>-`: whose file it is, so that the next process knows when nobody's.
-fn aside_prefix(owner: &Owner) -> String {
-    let or_none = |part: &Option<String>| part.clone().unwrap_or_else(|| "none".to_owned());
-    format!("{}-{}-{}-", or_none(&owner.place), owner.pid, or_none(&owner.started))
-}
-
-/// Whether the process that named a file left aside is known to be gone.
-fn is_abandoned(name: &str, this: &Owner) -> bool {
-    let mut parts = name.split('-');
-    let (Some(place), Some(pid), Some(started)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let Ok(pid) = pid.parse() else { return false };
-    let writer = Owner { place: Some(place.to_owned()), pid, started: Some(started.to_owned()), ..this.clone() };
-    writer.is_dead()
 }
 
 /// The version `object_store` gives the same file in a listing.
@@ -292,7 +277,7 @@ mod tests {
         let tmp = disk.root().join(TMP);
         std::fs::create_dir_all(&tmp).expect("tmp");
         let dead = Owner { started: Some("1".into()), ..disk.owner.clone() };
-        let (dead, live) = (tmp.join(aside_prefix(&dead) + "x"), tmp.join(aside_prefix(&disk.owner) + "x"));
+        let (dead, live) = (tmp.join(dead.mark() + "x"), tmp.join(disk.owner.mark() + "x"));
         std::fs::write(&dead, "").and_then(|()| std::fs::write(&live, "")).expect("files");
         Disk::open(disk.root().to_owned(), Arc::default()).expect("lake");
         assert!(!dead.exists() && live.exists());

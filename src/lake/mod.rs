@@ -26,6 +26,7 @@ mod wire;
 pub use counting::RequestCounts;
 pub use footer::{Footer, RUN_KEY, SCHEMA_KEY};
 pub use lease::{Holder, Lease};
+pub use owner::{is_abandoned, mark};
 pub use version::{Expect, Object, Version};
 
 use crate::error::{Error, Kind, Result, ResultExt};

@@ -26,10 +26,31 @@ impl Owner {
         Self { run_id: run_id.to_owned(), host: host(), pid, place: place(), started: start_of(pid) }
     }
 
+    /// As [`mark`], of any process.
+    pub(super) fn mark(&self) -> String {
+        let or_none = |part: &Option<String>| part.clone().unwrap_or_else(|| "none".to_owned());
+        format!("{}-{}-{}-", or_none(&self.place), self.pid, or_none(&self.started))
+    }
+
     /// Whether the process is known to be gone. A process of another host, container or boot may be alive.
     pub(super) fn is_dead(&self) -> bool {
         self.place.is_some() && self.place == place() && start_of(self.pid) != self.started
     }
+}
+
+/// `<place>-<pid>-<started>-`: what a file or folder of this process is called, so that a later one knows when it is
+/// nobody's any more.
+pub fn mark() -> String {
+    Owner::this("-").mark()
+}
+
+/// Whether the process that [`mark`]ed a name is known to be gone.
+pub fn is_abandoned(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let (Some(place), Some(pid), Some(started)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let Ok(pid) = pid.parse() else { return false };
+    let (place, started) = (Some(place.to_owned()), Some(started.to_owned()));
+    Owner { run_id: String::new(), host: String::new(), pid, place, started }.is_dead()
 }
 
 impl fmt::Display for Owner {

@@ -7,6 +7,7 @@
 use super::SEQUENCE;
 use super::budget::rows_within;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::kill_point::{KillPoint, reach};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -175,6 +176,7 @@ impl Sink {
             Sink::Disk { path, writer } => {
                 let spill = |e: &dyn std::fmt::Display| spill_error("write", path, e);
                 if writer.is_none() {
+                    reach(KillPoint::BeforeSpill);
                     let file = File::create(&*path).map_err(|e| spill(&e))?;
                     *writer = Some(FileWriter::try_new(BufWriter::new(file), &rows.schema()).map_err(|e| spill(&e))?);
                 }
@@ -193,6 +195,7 @@ impl Sink {
                 if let Some(mut writer) = writer {
                     writer.finish().map_err(|e| spill_error("finish", &path, &e))?;
                 }
+                reach(KillPoint::AfterSpill);
                 Ok(Batches::Disk(path))
             }
         }

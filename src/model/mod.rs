@@ -11,6 +11,7 @@ pub mod names;
 pub mod pin;
 pub mod problem;
 pub mod progress;
+pub mod read_plan;
 pub mod record;
 pub mod redact;
 pub mod secret;

@@ -139,6 +139,14 @@ pub struct Rows {
     pub moved: u64,
     /// Rows of the table that a full run did not find any more.
     pub deleted: u64,
+    /// Read by a run that died, and not again (part of `read`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resumed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Counts of data files.

@@ -1,7 +1,8 @@
 //! The journal of an unfinished run: written before its first data write, removed after its watermark.
 
 use crate::error::Result;
-use crate::lake::{Expect, Lake, layout, state};
+use crate::kill_point::{KillPoint, reach};
+use crate::lake::{Expect, Lake, Version, layout, state};
 use crate::model::collection::Namespace;
 use serde::{Deserialize, Serialize};
 
@@ -33,18 +34,49 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The journal of a run that died, if there is one.
-    pub async fn load(lake: &Lake, ns: &Namespace) -> Result<Option<Self>> {
-        Ok(state::load(lake, &layout::journal_key(ns), FORMAT).await?.map(|(journal, _)| journal))
+    /// The journal of a run that died, if there is one, with its version.
+    pub async fn load(lake: &Lake, ns: &Namespace) -> Result<Option<(Self, Version)>> {
+        state::load(lake, &layout::journal_key(ns), FORMAT).await
     }
 
-    /// Puts the journal on record; it replaces that of a dead run, whose work the caller has finished or will.
-    pub async fn store(&self, lake: &Lake, ns: &Namespace) -> Result<()> {
-        state::store(lake, &layout::journal_key(ns), self, Expect::Any).await.map(|_| ())
+    /// Puts the journal on record. It replaces that of a dead run, whose work the caller has finished or will, and no
+    /// other one: `found` is the version that was there when this run took the collection (P9).
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Conflict`] when another run has written or removed it since.
+    pub async fn store(&self, lake: &Lake, ns: &Namespace, found: Option<Version>) -> Result<Version> {
+        reach(KillPoint::BeforeJournal);
+        let version = state::store(lake, &layout::journal_key(ns), self, Expect::unchanged(found)).await?;
+        reach(KillPoint::AfterJournal);
+        Ok(version)
     }
 
-    /// The run is complete.
-    pub async fn remove(lake: &Lake, ns: &Namespace) -> Result<()> {
-        lake.delete(&layout::journal_key(ns), Expect::Any).await
+    /// Leaves word that `run_id` may have written after another run took the collection from it and completed: the next
+    /// one looks at all files. A journal that is there already says as much, so failing is no error.
+    pub async fn leave(lake: &Lake, ns: &Namespace, run_id: &str) {
+        let journal = Self {
+            format: FORMAT,
+            run_id: run_id.to_owned(),
+            mode: "incremental".to_owned(),
+            partitions: Vec::new(),
+            retyping: false,
+            rebuild: false,
+            forget_schema: false,
+            allow_shrink: false,
+        };
+        if let Err(error) = state::store(lake, &layout::journal_key(ns), &journal, Expect::Absent).await {
+            tracing::debug!(collection = %ns, %error, "there is a journal already");
+        }
+    }
+
+    /// The run is complete; `stored` is the version it wrote.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Conflict`] when the journal there is not this run's.
+    pub async fn remove(lake: &Lake, ns: &Namespace, stored: Version) -> Result<()> {
+        reach(KillPoint::BeforeJournalRemoved);
+        lake.delete(&layout::journal_key(ns), Expect::Version(stored)).await?;
+        reach(KillPoint::AfterJournalRemoved);
+        Ok(())
     }
 }

@@ -5,23 +5,29 @@ use super::fold::Folding;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::{self, Unfinished};
+use super::resume::{self, Basis, Begun, Resume, Staging};
 use super::scope::{Decision, Facts, decide};
 use crate::error::{Error, Kind, Result};
-use crate::extract::{CollectionKind, Described, ReadRequest, Source};
+use crate::extract::{CollectionKind, Described, Placed, ReadRequest, Source};
+use crate::kill_point::{KillPoint, reach};
 use crate::lake::watermark::{Line, Watermarks};
-use crate::lake::{Lake, Lease};
+use crate::lake::{Lake, Lease, Version, layout};
 use crate::merge::budget::Budget;
-use crate::model::batch::RawBatch;
 use crate::model::collection::CollectionSpec;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
+use crate::model::read_plan::ReadPlan;
 use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
 use crate::model::window::{Bound, Scope};
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
-use std::time::Instant;
+use crate::publish::Journal;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How long giving the lease back may take: it runs out by itself.
+const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Documents of one raw batch at most.
 const BATCH_DOCUMENTS: usize = 4096;
@@ -53,6 +59,8 @@ pub struct Job<'a> {
     pub budget: Budget,
     /// A run died on this collection.
     pub unfinished: bool,
+    /// A full read of it has staged something.
+    pub staged: bool,
 }
 
 impl Job<'_> {
@@ -61,7 +69,21 @@ impl Job<'_> {
         let started = Instant::now();
         let ns = &self.spec.namespace;
         let mut record = CollectionRecord::begun(ns);
-        let kind = match self.attempt(&mut record).await {
+        let held = OnceLock::new();
+        // Whatever is under way may be dropped: a run killed at any instant is repaired by the next one (P4).
+        let ended = tokio::select! {
+            ended = self.attempt(&mut record, &held) => ended,
+            overdue = self.interrupt.overdue() => Err(overdue),
+        };
+        if let Some(lease) = held.into_inner() {
+            let released = tokio::time::timeout(RELEASE_WITHIN, lease.release()).await;
+            let late = || Error::new(Kind::Lake, format!("the lease of {ns} is not given back: the store does not answer"));
+            if let Err(error) = released.unwrap_or_else(|_| Err(late())) {
+                // What landed stays landed, and what failed stays the reason: the lease runs out by itself.
+                record.warnings.push(error.to_string());
+            }
+        }
+        let kind = match ended {
             Ok(outcome) => {
                 record.outcome = outcome;
                 None
@@ -82,65 +104,94 @@ impl Job<'_> {
         (record, kind)
     }
 
-    async fn attempt(&self, record: &mut CollectionRecord) -> Result<Outcome> {
+    async fn attempt(&self, record: &mut CollectionRecord, held: &OnceLock<Lease>) -> Result<Outcome> {
         self.interrupt.check()?;
         let ns = &self.spec.namespace;
         let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
         let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
-        let mut window = self.open(&watermarks, &described, &Unfinished::default()).await?;
-        let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
-        let idle = window.first.is_none() && window.decision.window_from().is_some();
-        if idle && !changed && !self.unfinished {
-            // Nothing is stored for an idle collection, and yet it has been read up to the bound.
-            self.note(record, &window.decision, window.decision.watermark);
-            return Ok(Outcome::Idle);
+        let decision = self.decide(&watermarks, &Unfinished::default());
+        let mut window = None;
+        // Only a window can be empty: everything else is read when the collection is held.
+        if decision.window_from().is_some() {
+            let open = self.open(&watermarks, &described, decision, None).await?;
+            let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
+            if open.first.is_none() && !changed && !self.unfinished && !self.staged {
+                // Nothing is stored for an idle collection, and yet it has been read up to the bound.
+                self.note(record, &open.decision, open.decision.watermark);
+                return Ok(Outcome::Idle);
+            }
+            window = Some(open);
         }
 
-        let lease = if self.options.dry_run { None } else { Some(self.lake.lease(ns, self.run_id).await?) };
-        let outcome = async {
-            // Somebody may have folded between the first look and the lease; what was opened before that may be older
-            // than what is stored now (P1), so it is opened again.
-            let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
-            let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
-            let unfinished = recover::recover(self.lake, ns, complete).await?;
-            if now != read || unfinished.full {
-                window = self.open(&watermarks, &described, &unfinished).await?;
-            }
-            self.fold(record, settings, watermarks, now, window, described, unfinished, lease.as_ref()).await
+        if !self.options.dry_run {
+            let taken = self.lake.lease(ns, self.run_id).await?;
+            held.get_or_init(|| taken);
         }
-        .await;
-        if let Some(lease) = lease
-            && let Err(error) = lease.release().await
-        {
-            // What landed stays landed, and what failed stays the reason: the lease runs out by itself.
-            record.warnings.push(error.to_string());
+        // Somebody may have folded between the first look and the lease; what was opened before that may be older
+        // than what is stored now (P1), so it is opened again.
+        let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
+        let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
+        let unfinished = recover::recover(self.lake, ns, complete).await?;
+        if now != read || unfinished.full {
+            window = None;
         }
-        outcome
+        let lease = held.get();
+        let mut taken = Taken { settings, watermarks, read: now, described, unfinished, lease, resume: None };
+        taken.resume = self.resume(&taken).await?;
+        self.fold(record, taken, window).await
     }
 
-    /// Decides the window and looks whether it holds anything.
-    async fn open(
-        &self,
-        watermarks: &Watermarks,
-        described: &Described,
-        unfinished: &Unfinished,
-    ) -> Result<OpenWindow> {
-        let last = watermarks.last_ok();
+    fn decide(&self, watermarks: &Watermarks, unfinished: &Unfinished) -> Decision {
         let full_due = self.settings.run.full_every.is_some_and(|every| {
             let age = watermarks.last_full().map(|l| clock::now().timestamp_millis() - l.written_at);
             age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
         });
-        let decision = decide(&Facts {
+        decide(&Facts {
             spec: self.spec,
             full: self.options.full,
             since: self.options.since,
-            watermark: last.and_then(|l| l.watermark),
+            watermark: watermarks.last_ok().and_then(|l| l.watermark),
             full_due,
             full_unfinished: unfinished.full,
             bound: self.bound,
             overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
-        });
+        })
+    }
+
+    /// What a full read that died has left for this one; what is of no use is removed.
+    async fn resume(&self, taken: &Taken<'_>) -> Result<Option<Resume>> {
+        let (ns, Some(lease)) = (&self.spec.namespace, taken.lease) else { return Ok(None) };
+        if self.decide(&taken.watermarks, &taken.unfinished).scope != Scope::Full {
+            if self.staged {
+                resume::discard(self.lake, ns, lease).await?;
+            }
+            return Ok(None);
+        }
+        let (basis, now_ms) = (self.basis(taken).await?, clock::now().timestamp_millis());
+        let finishing = taken.unfinished.run_id.as_deref();
+        resume::find(self.lake, ns, lease, &basis, self.bound, now_ms, finishing).await
+    }
+
+    /// What staged rows depend on.
+    async fn basis(&self, taken: &Taken<'_>) -> Result<Basis> {
+        let schema = self.lake.head(&layout::schema_key(&self.spec.namespace)).await?;
+        Ok(Basis {
+            settings: fingerprint(&taken.settings),
+            forget_schema: self.options.forget_schema || taken.unfinished.forget_schema,
+            watermarks: taken.read.as_ref().map(|version| version.as_str().to_owned()),
+            schema: schema.map(|object| object.version.as_str().to_owned()),
+        })
+    }
+
+    /// Opens what is to be read, along `plan` if there is one, and looks whether it holds anything.
+    async fn open(
+        &self,
+        watermarks: &Watermarks,
+        described: &Described,
+        decision: Decision,
+        plan: Option<ReadPlan>,
+    ) -> Result<OpenWindow> {
         let whole = decision.window_from().is_none();
         self.progress.start(
             &self.spec.namespace,
@@ -148,8 +199,21 @@ impl Job<'_> {
             described.bytes.filter(|_| whole),
         );
         self.progress.phase(&self.spec.namespace, "reading");
-        let stored_time = last.and_then(|l| l.operation_time);
-        let mut batches = self.source.read(ReadRequest {
+        let request = self.request(watermarks, &decision);
+        let mut batches = match plan {
+            Some(plan) => self.source.read_along(request, plan),
+            None => self.source.read(request).map_ok(|batch| (batch, None)).boxed(),
+        };
+        let first = tokio::select! {
+            batch = batches.next() => batch.transpose()?,
+            stopped = self.interrupt.stopped() => return Err(stopped),
+        };
+        Ok(OpenWindow { decision, first, rest: batches })
+    }
+
+    fn request(&self, watermarks: &Watermarks, decision: &Decision) -> ReadRequest {
+        let stored_time = watermarks.last_ok().and_then(|l| l.operation_time);
+        ReadRequest {
             namespace: self.spec.namespace.clone(),
             scope: decision.scope.clone(),
             timestamp: self.spec.timestamp_column.clone(),
@@ -159,57 +223,117 @@ impl Job<'_> {
             batch_bytes: self.budget.raw_batch,
             batch_documents: BATCH_DOCUMENTS,
             ranges: RANGES,
-        });
-        let first = tokio::select! {
-            batch = batches.next() => batch.transpose()?,
-            stopped = self.interrupt.stopped() => return Err(stopped),
-        };
-        Ok(OpenWindow { decision, first, rest: batches })
+        }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of one attempt, handed over once")]
     async fn fold(
         &self,
         record: &mut CollectionRecord,
-        settings: TableSettings,
-        mut watermarks: Watermarks,
-        read: Option<crate::lake::Version>,
-        window: OpenWindow,
-        described: Described,
-        unfinished: Unfinished,
-        lease: Option<&Lease>,
+        mut taken: Taken<'_>,
+        window: Option<OpenWindow>,
     ) -> Result<Outcome> {
-        let decision = window.decision.clone();
-        self.note(record, &decision, watermarks.last_ok().and_then(|l| l.watermark));
-        if described.timestamp_indexed == Some(false) && matches!(decision.scope, Scope::Since { .. }) {
+        let ns = &self.spec.namespace;
+        let mut decision = self.decide(&taken.watermarks, &taken.unfinished);
+        let mut operation_time = self.bound.operation_time;
+        if let Some(Resume { state, .. }) = &taken.resume {
+            // Documents read before the death may have changed since: the next window has to begin where that one did.
+            decision.watermark = state.watermark;
+            operation_time = state.operation_time;
+            record.warnings.push(format!(
+                "{} documents had been read by a run that died; what changed since then comes with the next run",
+                state.totals.documents
+            ));
+        }
+        let (plan, staging) = self.staging(&taken, &decision).await?;
+        let window = match window {
+            Some(window) => window,
+            None => self.open(&taken.watermarks, &taken.described, decision.clone(), plan).await?,
+        };
+        let last = taken.watermarks.last_ok();
+        let last_time = last.and_then(|l| l.operation_time);
+        self.note(record, &decision, last.and_then(|l| l.watermark));
+        if taken.described.timestamp_indexed == Some(false) && matches!(decision.scope, Scope::Since { .. }) {
             let path = self.spec.timestamp_column.as_ref().map(ToString::to_string).unwrap_or_default();
             record.warnings.push(format!("no index on {path}: every window reads the whole collection"));
         }
-        let fingerprint = fingerprint(&settings);
-        let view = described.kind == CollectionKind::View;
-        let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, view, lease };
-        folding.run(record, window.batches()).await?;
-        record.watermark = decision.watermark.and_then(clock::rfc3339);
-        let Some(lease) = lease else { return Ok(Outcome::Ok) };
-
-        lease.check()?;
-        let last_time = watermarks.last_ok().and_then(|l| l.operation_time);
-        watermarks.append(Line {
-            written_at: clock::now().timestamp_millis(),
-            run_id: self.run_id.to_owned(),
-            mode: decision.mode().to_owned(),
-            window_from: decision.window_from(),
-            watermark: decision.watermark,
-            operation_time: self.bound.operation_time.max(last_time),
-            rows_read: record.rows.read,
-            rows_inserted: record.rows.inserted,
-            rows_updated: record.rows.updated,
-            outcome: Outcome::Ok,
-            settings: fingerprint,
-        });
-        watermarks.store(self.lake, &self.spec.namespace, read).await?;
-        crate::publish::Journal::remove(self.lake, &self.spec.namespace).await?;
+        let fingerprint = fingerprint(&taken.settings);
+        let folding = Folding {
+            job: self,
+            settings: taken.settings,
+            decision: &decision,
+            unfinished: &taken.unfinished,
+            view: taken.described.kind == CollectionKind::View,
+            lease: taken.lease,
+            resume: taken.resume.as_ref(),
+            journal: OnceLock::new(),
+        };
+        let finished: Result<()> = async {
+            folding.run(record, window.batches(), staging).await?;
+            record.watermark = decision.watermark.and_then(clock::rfc3339);
+            let Some(lease) = taken.lease else { return Ok(()) };
+            lease.check()?;
+            taken.watermarks.append(Line {
+                written_at: clock::now().timestamp_millis(),
+                run_id: self.run_id.to_owned(),
+                mode: decision.mode().to_owned(),
+                window_from: decision.window_from(),
+                watermark: decision.watermark,
+                operation_time: operation_time.max(last_time),
+                rows_read: record.rows.read,
+                rows_inserted: record.rows.inserted,
+                rows_updated: record.rows.updated,
+                outcome: Outcome::Ok,
+                settings: fingerprint,
+            });
+            reach(KillPoint::BeforeWatermark);
+            taken.watermarks.store(self.lake, ns, taken.read).await?;
+            reach(KillPoint::AfterWatermark);
+            if let Some(journal) = folding.journal.get() {
+                Journal::remove(self.lake, ns, journal.clone()).await?;
+            }
+            Ok(())
+        }
+        .await;
+        if let (Err(error), Some(_)) = (&finished, folding.journal.get())
+            && error.kind() == Kind::Conflict
+        {
+            Journal::leave(self.lake, ns, self.run_id).await;
+        }
+        finished?;
+        if let Some(lease) = taken.lease.filter(|_| decision.scope == Scope::Full) {
+            resume::discard(self.lake, ns, lease).await?;
+        }
         Ok(Outcome::Ok)
+    }
+
+    /// The ranges of a full read, and the keeping of what it brings, where that is worth it.
+    async fn staging<'t>(
+        &'t self,
+        taken: &Taken<'t>,
+        decision: &Decision,
+    ) -> Result<(Option<ReadPlan>, Option<Staging<'t>>)> {
+        let Some(lease) = taken.lease.filter(|_| decision.scope == Scope::Full) else { return Ok((None, None)) };
+        let plan = match &taken.resume {
+            Some(resume) => Some(resume.plan.clone()),
+            None if resume::is_worth_it(&taken.described) => {
+                let request = self.request(&taken.watermarks, decision);
+                tokio::select! {
+                    plan = self.source.plan(&request) => plan?,
+                    stopped = self.interrupt.stopped() => return Err(stopped),
+                }
+            }
+            None => None,
+        };
+        let Some(plan) = plan else { return Ok((None, None)) };
+        let begun = Begun {
+            at_ms: clock::now().timestamp_millis(),
+            watermark: decision.watermark,
+            operation_time: self.bound.operation_time,
+            basis: self.basis(taken).await?,
+        };
+        let ns = &self.spec.namespace;
+        let staging = Staging::new(self.lake, ns, lease, self.run_id, begun, plan.clone(), taken.resume.as_ref());
+        Ok((Some(plan), Some(staging)))
     }
 
     fn note(&self, record: &mut CollectionRecord, decision: &Decision, watermark: Option<i64>) {
@@ -219,15 +343,28 @@ impl Job<'_> {
     }
 }
 
+/// A collection as it was when this run took it.
+struct Taken<'a> {
+    settings: TableSettings,
+    watermarks: Watermarks,
+    /// Version of the watermark file.
+    read: Option<Version>,
+    described: Described,
+    unfinished: Unfinished,
+    /// None in a dry run.
+    lease: Option<&'a Lease>,
+    resume: Option<Resume>,
+}
+
 /// A window whose first batch has been looked at.
 struct OpenWindow {
     decision: Decision,
-    first: Option<RawBatch>,
-    rest: BoxStream<'static, Result<RawBatch>>,
+    first: Option<Placed>,
+    rest: BoxStream<'static, Result<Placed>>,
 }
 
 impl OpenWindow {
-    fn batches(self) -> BoxStream<'static, Result<RawBatch>> {
+    fn batches(self) -> BoxStream<'static, Result<Placed>> {
         stream::iter(self.first.map(Ok)).chain(self.rest).boxed()
     }
 }

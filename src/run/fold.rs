@@ -6,12 +6,16 @@ use super::land::land_all;
 use super::partitions::{Done, Task, Workshop, check_rows};
 use super::places::Places;
 use super::quarantine;
-use super::read::{Reading, Window, scratch_folder};
+use super::read::{Reading, Window};
 use super::recover::Unfinished;
+use super::resume::{Resume, Staging};
 use super::scope::Decision;
+use super::scratch;
 use super::shapes::TableShapes;
 use super::shrink;
 use crate::error::{Error, Kind, Result};
+use crate::extract::Placed;
+use crate::kill_point::{KillPoint, bent, reach};
 use crate::lake::{Expect, Lease, Object, Version, layout, state};
 use crate::merge::budget::rows_within;
 use crate::merge::fold::FoldRules;
@@ -19,7 +23,6 @@ use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
 use crate::merge::stored::StoredFile;
 use crate::merge::writer::FileSettings;
-use crate::model::batch::RawBatch;
 use crate::model::record::CollectionRecord;
 use crate::model::table::{self, TableSchema, TableSettings};
 use crate::model::window::Scope;
@@ -28,7 +31,7 @@ use crate::shape::Shaper;
 use arrow::datatypes::Schema;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Store requests under way at once when many small looks are needed.
@@ -51,6 +54,10 @@ pub struct Folding<'a> {
     pub view: bool,
     /// None in a dry run, which writes nothing.
     pub lease: Option<&'a Lease>,
+    /// What a full read that died has left.
+    pub resume: Option<&'a Resume>,
+    /// The journal this run has written, once it has.
+    pub journal: OnceLock<Version>,
 }
 
 /// The table as this run found it.
@@ -66,29 +73,25 @@ impl Folding<'_> {
     pub async fn run(
         &self,
         record: &mut CollectionRecord,
-        batches: BoxStream<'static, Result<RawBatch>>,
+        batches: BoxStream<'static, Result<Placed>>,
+        staging: Option<Staging<'_>>,
     ) -> Result<()> {
         let job = self.job;
         let ns = &job.spec.namespace;
         let full = self.decision.scope == Scope::Full;
         let found = self.find().await?;
-        let scratch = scratch_folder()?;
-        let shaper = Shaper::new(
-            job.spec.clone(),
-            job.settings.timezone,
-            job.settings.timestamps,
-            job.settings.hash_key.clone(),
-            self.starting_schema(&found),
-        )?;
+        let scratch = scratch::folder()?;
+        let shaper = self.shaper(&found)?;
         let reading = Reading {
             namespace: ns,
             progress: job.progress,
             interrupt: job.interrupt,
             scratch: scratch.path(),
-            chunk: job.budget.chunk,
+            chunk: bent("LAKEFOLD_SPILL_BYTES").and_then(|b| b.try_into().ok()).unwrap_or(job.budget.chunk),
             batch: job.budget.batch,
         };
-        let mut window = reading.run(shaper, batches).await?;
+        let resume = self.resume.map(|resume| (resume, job.lake));
+        let mut window = reading.run(shaper, batches, resume, staging).await?;
         let first = found.schema.as_ref().is_none_or(|(schema, _)| schema.ids.is_empty());
         self.judge(&window, first, record)?;
         let table = Arc::new(window.shaper.table().clone().brought_by(job.run_id));
@@ -135,7 +138,13 @@ impl Folding<'_> {
                 forget_schema: self.forget_schema(),
                 allow_shrink: self.allow_shrink(),
             };
-            journal.store(job.lake, ns).await?;
+            let version = journal.store(job.lake, ns, self.unfinished.journal.clone()).await?;
+            let version = self.journal.get_or_init(|| version);
+            if let Err(lost) = lease.check() {
+                // Nothing follows from it, so it must not make work for the run that took over.
+                Journal::remove(job.lake, ns, version.clone()).await?;
+                return Err(lost);
+            }
             // Before the data: a file never holds a column that the schema does not know.
             self.store_schema(&found, &table).await?;
         }
@@ -189,10 +198,11 @@ impl Folding<'_> {
             job.run_id.clone_into(&mut head.run_id);
             head.generation.clone_from(&places.resolution.generation);
             head.bits = places.resolution.bits;
-            index::store(job.lake, ns, &head, &places.resolution).await?;
+            index::store(job.lake, ns, &head, &places.resolution, lease, places.stored.take()).await?;
             if places.anew {
-                index::clean(job.lake, ns, &head).await?;
+                index::clean(job.lake, ns, &head, lease).await?;
             }
+            lease.check()?;
             quarantine::store(job.lake, ns, job.run_id, &window.quarantined).await?;
         }
         Ok(())
@@ -208,6 +218,21 @@ impl Folding<'_> {
         }
         let rebuild = schema.is_none() || !differences.is_empty() || self.unfinished.rebuild || self.forget_schema();
         Ok(Found { schema, rebuild })
+    }
+
+    /// A shaper that begins where the table is, or where a read that died was.
+    fn shaper(&self, found: &Found) -> Result<Shaper> {
+        let job = self.job;
+        let start = self.starting_schema(found);
+        let of = |table: TableSchema| {
+            let settings = job.settings;
+            let key = settings.hash_key.clone();
+            Shaper::new(job.spec.clone(), settings.timezone, settings.timestamps, key, table)
+        };
+        Ok(match self.resume {
+            Some(Resume { state, .. }) => of(state.table.clone())?.resumed(start, state.partitions.clone()),
+            None => of(start)?,
+        })
     }
 
     /// Asked of this run, or of the one that died and that this one finishes.
@@ -233,6 +258,7 @@ impl Folding<'_> {
         let job = self.job;
         let totals = &window.totals;
         record.rows.read = totals.documents;
+        record.rows.resumed = window.resumed;
         record.rows.quarantined = window.quarantined.len() as u64;
         record.bytes.read = totals.bytes;
         record.misfits = totals.misfits;
@@ -389,7 +415,10 @@ impl Folding<'_> {
             Some((_, version)) => Expect::Version(version.clone()),
             None => Expect::Absent,
         };
-        state::store(self.job.lake, &layout::schema_key(&self.job.spec.namespace), table, expect).await.map(|_| ())
+        reach(KillPoint::BeforeSchema);
+        state::store(self.job.lake, &layout::schema_key(&self.job.spec.namespace), table, expect).await?;
+        reach(KillPoint::AfterSchema);
+        Ok(())
     }
 
     /// A full run removes the files none of whose rows it read; returns their partitions, and how

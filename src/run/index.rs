@@ -1,11 +1,15 @@
 //! Keeps the index of places in step with the data files.
 
 use crate::error::{Kind, Result, ResultExt};
-use crate::lake::{Expect, Lake, Object, layout, state};
+use crate::kill_point::{KillPoint, reach};
+use crate::lake::{Expect, Lake, Lease, Object, Version, layout, state};
 use crate::merge::places::{FORMAT, Head, Resolution};
 use crate::model::collection::Namespace;
 use futures::StreamExt;
 use std::collections::HashMap;
+
+/// What ends the name of a generation that was built from the data files themselves.
+pub const REBUILT: &str = "-r";
 
 /// The table's data files by partition folder, from one listing.
 ///
@@ -33,36 +37,67 @@ pub async fn list_files(lake: &Lake, ns: &Namespace) -> Result<HashMap<String, O
     Ok(files)
 }
 
-/// Loads the head.
-pub async fn load_head(lake: &Lake, ns: &Namespace) -> Result<Option<Head>> {
-    Ok(state::load::<Head>(lake, &head_key(ns), FORMAT).await?.map(|(head, _)| head))
+/// Loads the head, with its version.
+pub async fn load_head(lake: &Lake, ns: &Namespace) -> Result<Option<(Head, Version)>> {
+    state::load(lake, &head_key(ns), FORMAT).await
 }
 
-/// Uploads new buckets, then the head that makes them count.
-pub async fn store(lake: &Lake, ns: &Namespace, head: &Head, resolution: &Resolution) -> Result<()> {
+/// Uploads new buckets, then the head that makes them count; `found` is the version of the head this run found.
+///
+/// # Errors
+/// [`Kind::Conflict`] when another run has written a bucket or the head since this one read it (P9).
+pub async fn store(
+    lake: &Lake,
+    ns: &Namespace,
+    head: &Head,
+    resolution: &Resolution,
+    lease: &Lease,
+    found: Option<Version>,
+) -> Result<Version> {
     for (key, file) in &resolution.buckets {
         let bytes = tokio::fs::read(file).await.or_error(Kind::Lake, "read a new index bucket")?;
-        lake.put(key, bytes.into(), Expect::Any).await?;
+        // A bucket that was not looked up in the lake is of this run's own generation.
+        let expect = resolution.found.get(key).map_or(Expect::Any, |version| Expect::unchanged(version.clone()));
+        lease.check()?;
+        reach(KillPoint::BeforeIndexBucket);
+        lake.put(key, bytes.into(), expect).await?;
+        reach(KillPoint::AfterIndexBucket);
     }
-    state::store(lake, &head_key(ns), head, Expect::Any).await.map(|_| ())
+    lease.check()?;
+    reach(KillPoint::BeforeIndexHead);
+    let version = state::store(lake, &head_key(ns), head, Expect::unchanged(found)).await?;
+    reach(KillPoint::AfterIndexHead);
+    Ok(version)
 }
 
 /// Removes buckets of generations that no head names any more.
-pub async fn clean(lake: &Lake, ns: &Namespace, head: &Head) -> Result<()> {
+pub async fn clean(lake: &Lake, ns: &Namespace, head: &Head, lease: &Lease) -> Result<()> {
     let prefix = layout::index_prefix(ns);
-    let current = format!("{prefix}{}/", head.generation);
+    // A later run's generation may be on its way; its name is a later run's.
+    let old = |key: &str| {
+        let generation = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
+        generation.is_some_and(|generation| {
+            generation != head.generation && generation.trim_end_matches(REBUILT) <= head.run_id.as_str()
+        })
+    };
     let mut listing = lake.list(&prefix);
-    let mut old = Vec::new();
+    let mut gone = Vec::new();
     while let Some(object) = listing.next().await {
         let object = object?;
-        if object.key != head_key(ns) && !object.key.starts_with(&current) {
-            old.push(object.key);
+        if old(&object.key) {
+            gone.push(object);
         }
     }
     drop(listing);
-    for key in old {
-        lake.delete(&key, Expect::Any).await?;
+    if gone.is_empty() {
+        return Ok(());
     }
+    reach(KillPoint::BeforeIndexCleaned);
+    for object in gone {
+        lease.check()?;
+        lake.delete(&object.key, Expect::Version(object.version)).await?;
+    }
+    reach(KillPoint::AfterIndexCleaned);
     Ok(())
 }
 

@@ -2,8 +2,11 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::signal::Signal;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// How long a step under way may go on. An operator who sends a signal waits for ten seconds at most.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Asked at every step that can be left cleanly.
 #[derive(Debug, Clone)]
@@ -31,6 +34,14 @@ impl Interrupt {
             None if self.deadline.is_some_and(|at| Instant::now() >= at) => Err(overdue()),
             None => Ok(()),
         }
+    }
+
+    /// Waits until the run has to stop and then [`GRACE`] more, for a step that ends neither by itself nor at
+    /// [`Interrupt::check`]: a large file on its way to a slow store.
+    pub async fn overdue(&self) -> Error {
+        let stopped = self.stopped().await;
+        tokio::time::sleep(GRACE).await;
+        stopped
     }
 
     /// Waits until the run has to stop, which may be for ever: to be raced against what may hang.

@@ -1,6 +1,7 @@
 //! Merges the touched partitions of one collection and puts them into the lake.
 
 use crate::error::{Error, Kind, Result};
+use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Lake, Lease, Object, Version, layout};
 use crate::merge::budget::Budget;
 use crate::merge::fold::{FoldCounts, FoldRules, fold};
@@ -75,6 +76,18 @@ pub struct Done {
     pub new: bool,
 }
 
+impl Task {
+    /// The moments around its write; `empty`: no row is left.
+    fn kill_points(&self, empty: bool) -> (KillPoint, KillPoint) {
+        match self.ordinal {
+            _ if empty => (KillPoint::BeforeFileRemoved, KillPoint::AfterFileRemoved),
+            _ if !self.rules.moved_out.is_empty() => (KillPoint::BeforeCleaning, KillPoint::AfterCleaning),
+            None => (KillPoint::BeforeRetype, KillPoint::AfterRetype),
+            Some(_) => (KillPoint::BeforeData, KillPoint::AfterData),
+        }
+    }
+}
+
 impl Workshop<'_> {
     /// Merges one partition and lands the result when it differs from what is stored.
     pub async fn run(&self, task: Task, staged: &Staged) -> Result<Done> {
@@ -102,7 +115,7 @@ impl Workshop<'_> {
             ..Done::default()
         };
         if counts.dirty() || retype || task.overwrite {
-            self.replace(&key, file, stored.as_ref(), &mut done).await?;
+            self.replace(&task, file, stored.as_ref(), &mut done).await?;
         } else {
             discard(&file);
         }
@@ -144,7 +157,7 @@ impl Workshop<'_> {
         Ok((counts, writer.finish()?))
     }
 
-    async fn replace(&self, key: &str, file: LocalFile, stored: Option<&StoredFile>, done: &mut Done) -> Result<()> {
+    async fn replace(&self, task: &Task, file: LocalFile, stored: Option<&StoredFile>, done: &mut Done) -> Result<()> {
         let read = stored.map(|s| &s.object.version);
         let empty = file.rows == 0;
         if empty && stored.is_none() {
@@ -154,10 +167,16 @@ impl Workshop<'_> {
         if let Some(lease) = self.lease {
             // P9: a paused run that wakes up must not touch what its successor wrote.
             lease.check()?;
-            match land(self.lake, key, (!empty).then_some(file.path.as_path()), read).await? {
+            let (before, after) = task.kill_points(empty);
+            reach(before);
+            let key = layout::data_key(self.namespace, &task.partition);
+            match land(self.lake, &key, (!empty).then_some(file.path.as_path()), read).await? {
                 Landed::Written(version) => done.file = Some(info(&version, file.rows, file.bytes)),
                 Landed::Deleted => done.file = None,
             }
+            reach(after);
+            // A pause between the look at the lease and the write shows here: the caller leaves word of it.
+            lease.check()?;
         }
         done.written = (!empty).then_some(file.bytes);
         done.deleted = empty;
@@ -170,7 +189,10 @@ impl Workshop<'_> {
         self.interrupt.check()?;
         let Some(lease) = self.lease else { return Ok(()) };
         lease.check()?;
-        land(self.lake, &object.key, None, Some(&object.version)).await.map(|_| ())
+        reach(KillPoint::BeforeUnreadRemoved);
+        land(self.lake, &object.key, None, Some(&object.version)).await?;
+        reach(KillPoint::AfterUnreadRemoved);
+        lease.check()
     }
 }
 

@@ -4,7 +4,7 @@ use super::fold::{Folding, Found, LOOKS_AT_ONCE};
 use super::index;
 use super::read::Window;
 use crate::error::{Error, Kind, Result};
-use crate::lake::{Object, layout};
+use crate::lake::{Object, Version, layout};
 use crate::merge::places::{self, Head, Resolution, Resolve, StoredTimes};
 use crate::merge::plan::Shapes;
 use crate::model::window::Scope;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct Places {
     /// The index of the table as it was found, or as it was built anew.
     pub head: Head,
+    /// Version of the head that is in the lake.
+    pub stored: Option<Version>,
     /// Stored files that this run may touch.
     pub files: HashMap<String, Object>,
     /// What the window means for the places of its ids.
@@ -43,7 +45,10 @@ impl Folding<'_> {
         let full = self.decision.scope == Scope::Full;
         // A dead run may have landed files that its index does not know, as one without their ids.
         let known = !found.rebuild && self.unfinished.run_id.is_none();
-        let stored_head = if known { index::load_head(job.lake, ns).await? } else { None };
+        let (stored_head, mut stored) = match known {
+            true => index::load_head(job.lake, ns).await?.unzip(),
+            false => (None, job.lake.head(&index::head_key(ns)).await?.map(|object| object.version)),
+        };
         let files = match listed {
             Some(files) => files,
             None => self.look(folders.iter().map(String::as_str)).await?,
@@ -61,7 +66,7 @@ impl Folding<'_> {
         let (mut head, rebuilt) = match usable {
             Some(head) => (head, Resolution::default()),
             None if found.rebuild => (Head::default(), Resolution::default()),
-            None => self.rebuild_index(shapes, scratch).await?,
+            None => self.rebuild_index(shapes, scratch, &mut stored).await?,
         };
         head.format = places::FORMAT;
         let prefix = layout::index_prefix(ns);
@@ -89,7 +94,7 @@ impl Folding<'_> {
                 resolution.moved_out.entry(partition).or_default().extend(leaving);
             }
         }
-        Ok(Places { head, files, resolution, doubles, anew })
+        Ok(Places { head, stored, files, resolution, doubles, anew })
     }
 
     /// How many rows the table has, and how many of them at most were read again.
@@ -111,7 +116,12 @@ impl Folding<'_> {
         Ok((rows.into_iter().sum(), window.ids.len() - places.resolution.repeated))
     }
 
-    async fn rebuild_index(&self, shapes: &Arc<dyn Shapes>, scratch: &Path) -> Result<(Head, Resolution)> {
+    async fn rebuild_index(
+        &self,
+        shapes: &Arc<dyn Shapes>,
+        scratch: &Path,
+        stored: &mut Option<Version>,
+    ) -> Result<(Head, Resolution)> {
         let job = self.job;
         let ns = &job.spec.namespace;
         tracing::info!(run = job.run_id, collection = %ns, "the index of places is missing or behind; building it anew");
@@ -119,12 +129,12 @@ impl Folding<'_> {
         let prefix = layout::index_prefix(ns);
         let folder = scratch.join("rebuilt");
         std::fs::create_dir_all(&folder).map_err(|e| Error::new(Kind::Lake, e).context("make a scratch folder"))?;
-        let generation = format!("{}-r", job.run_id);
+        let generation = format!("{}{}", job.run_id, index::REBUILT);
         let favoured = self.unfinished.run_id.as_deref();
         let (head, resolution) =
             places::rebuild(job.lake, &files, shapes.as_ref(), favoured, &prefix, &generation, &folder).await?;
-        if self.lease.is_some() {
-            index::store(job.lake, ns, &head, &resolution).await?;
+        if let Some(lease) = self.lease {
+            *stored = Some(index::store(job.lake, ns, &head, &resolution, lease, stored.take()).await?);
         }
         Ok((head, resolution))
     }

@@ -5,9 +5,12 @@ use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
+use super::resume::staged_tables;
+use super::scratch;
 use crate::cli::exit;
 use crate::error::{Kind, Result};
 use crate::extract;
+use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
@@ -19,12 +22,16 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Memory below which a collection cannot work; fewer run at once instead.
 const LEAST_SHARE: u64 = 64 << 20;
 
 /// Memory the program needs whatever it does, taken off the top.
 const BASE: u64 = 32 << 20;
+
+/// How long the record of a run that was told to stop may take.
+const RECORD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs `collections` and returns the record, which is also in the lake and in the mail by then.
 ///
@@ -40,14 +47,15 @@ pub async fn run(
     let run_id = clock::run_id(started);
     let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
     let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
+    scratch::sweep();
     let opening = async {
         let lake = Lake::open(&settings.lake).await?;
         let source = extract::open(&settings.source, &run_id)?;
         let bound = source.bound().await?;
-        let unfinished = unfinished_tables(&lake).await?;
-        Ok((lake, source, bound, unfinished))
+        let (unfinished, staged) = tokio::try_join!(unfinished_tables(&lake), staged_tables(&lake))?;
+        Ok((lake, source, bound, unfinished, staged))
     };
-    let (lake, source, bound, unfinished) = tokio::select! {
+    let (lake, source, bound, unfinished, staged) = tokio::select! {
         opened = opening => opened?,
         stopped = interrupt.stopped() => return Err(stopped),
     };
@@ -74,6 +82,7 @@ pub async fn run(
             interrupt: &interrupt,
             budget,
             unfinished: unfinished.contains(&spec.namespace.folder()),
+            staged: staged.contains(&spec.namespace.folder()),
         };
         jobs.push(async move { job.run().await }.boxed());
     }
@@ -101,9 +110,21 @@ pub async fn run(
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
+        reach(KillPoint::BeforeMail);
         record.notifications = notify::notify(&settings.mail, &record);
+        reach(KillPoint::AfterMail);
         record.exit_code = exit_code(&record);
-        state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
+        reach(KillPoint::BeforeRunRecord);
+        let stored = async { state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await.map(|_| ()) };
+        match interrupt.signal() {
+            // Whoever sent the signal does not wait for a store that does not answer.
+            Some(_) => tokio::time::timeout(RECORD_WITHIN, stored).await.unwrap_or_else(|_| {
+                tracing::warn!(run = run_id, "the store does not answer: the run has no record");
+                Ok(())
+            })?,
+            None => stored.await?,
+        }
+        reach(KillPoint::AfterRunRecord);
     }
     Ok(record)
 }

@@ -1,6 +1,7 @@
 //! Keeps documents that could not be read, byte for byte, with the reason beside each.
 
 use crate::error::{Kind, Result, ResultExt};
+use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, layout};
 use crate::model::batch::Quarantined;
 use crate::model::collection::Namespace;
@@ -19,6 +20,10 @@ pub async fn store(lake: &Lake, ns: &Namespace, run_id: &str, quarantined: &[Qua
         reasons.push(b'\n');
         bytes.extend_from_slice(&document.document);
     }
+    reach(KillPoint::BeforeQuarantine);
     lake.put(&layout::quarantine_key(ns, run_id, "bson"), bytes.into(), Expect::Any).await?;
-    lake.put(&layout::quarantine_key(ns, run_id, "jsonl"), reasons.into(), Expect::Any).await.map(|_| ())
+    reach(KillPoint::MidQuarantine);
+    lake.put(&layout::quarantine_key(ns, run_id, "jsonl"), reasons.into(), Expect::Any).await?;
+    reach(KillPoint::AfterQuarantine);
+    Ok(())
 }

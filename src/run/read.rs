@@ -1,15 +1,22 @@
 //! Reads a window: raw batches are shaped as they arrive and staged until all of it is known.
 
-use crate::error::{Error, Kind, Result, ResultExt};
+use super::resume::{Piece, Resume, RowsWriter, Staging, read_rows};
+use crate::error::{Error, Kind, Result};
+use crate::extract::Placed;
+use crate::lake::Lake;
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
 use crate::model::batch::{Quarantined, RawBatch};
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
+use crate::model::table;
 use crate::run::interrupt::Interrupt;
-use crate::shape::Shaper;
+use crate::shape::{Shaper, id_hashes};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Everything a window held.
@@ -22,12 +29,14 @@ pub struct Window {
     pub shaper: Shaper,
     /// Counts.
     pub totals: Totals,
+    /// Documents among them that a run that died had read.
+    pub resumed: u64,
     /// Documents that could not be read.
     pub quarantined: Vec<Quarantined>,
 }
 
 /// Counts of one window.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Documents the source sent.
     pub documents: u64,
@@ -66,18 +75,31 @@ struct Desk {
     ids: Spool,
     totals: Totals,
     quarantined: Vec<Quarantined>,
+    /// Rows that are not staged in the lake yet; none when nothing is staged.
+    unstaged: Option<RowsWriter>,
 }
 
 impl Reading<'_> {
-    /// Reads `batches` to their end.
-    pub async fn run(&self, shaper: Shaper, mut batches: BoxStream<'static, Result<RawBatch>>) -> Result<Window> {
+    /// Reads `batches` to their end, after what `resume` holds; `staging` keeps what a later run could go on with.
+    pub async fn run(
+        &self,
+        shaper: Shaper,
+        mut batches: BoxStream<'static, Result<Placed>>,
+        resume: Option<(&Resume, &Lake)>,
+        mut staging: Option<Staging<'_>>,
+    ) -> Result<Window> {
         let mut desk = Desk {
             shaper,
             stage: Stage::new(self.scratch, self.chunk, self.batch),
             ids: Spool::new(self.scratch, "ids", SPOOL_MEMORY),
             totals: Totals::default(),
             quarantined: Vec::new(),
+            unstaged: staging.as_ref().map(|_| RowsWriter::new()).transpose()?,
         };
+        if let Some((resume, lake)) = resume {
+            desk = self.restore(desk, resume, lake).await?;
+        }
+        let resumed = desk.totals.documents;
         loop {
             // A source that does not answer must not keep a run from ending.
             let batch = tokio::select! {
@@ -85,22 +107,47 @@ impl Reading<'_> {
                 stopped = self.interrupt.stopped() => return Err(stopped),
                 batch = batches.next() => batch,
             };
-            let Some(batch) = batch.transpose()? else { break };
+            let Some((batch, position)) = batch.transpose()? else { break };
             let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
-            desk = tokio::task::spawn_blocking(move || desk.take(&batch))
-                .await
-                // The panic's own text may quote what it choked on (P10).
-                .map_err(|_| Error::new(Kind::Invariant, "shaping a batch of documents panicked"))??;
+            desk = aside(move || desk.take(&batch)).await?;
+            if let Some(staging) = &mut staging {
+                staging.read(bytes, position);
+                desk.keep(staging, staging.is_due()).await?;
+            }
             self.progress.read(self.namespace, documents, bytes);
+        }
+        if let Some(staging) = &mut staging {
+            // What comes now may die too, and takes long for a large collection.
+            desk.keep(staging, true).await?;
         }
         Ok(Window {
             staged: desk.stage.finish()?,
             ids: desk.ids,
             shaper: desk.shaper,
             totals: desk.totals,
+            resumed,
             quarantined: desk.quarantined,
         })
     }
+
+    /// Puts what a run that died has read in front of what is left to be read.
+    async fn restore(&self, mut desk: Desk, resume: &Resume, lake: &Lake) -> Result<Desk> {
+        for key in resume.keys(self.namespace) {
+            self.interrupt.check()?;
+            let object = resume.object(lake, &key).await?;
+            desk = aside(move || desk.restore(&object)).await.map_err(|e| e.context(&key))?;
+        }
+        desk.totals = resume.state.totals;
+        self.progress.read(self.namespace, desk.totals.documents, desk.totals.bytes);
+        Ok(desk)
+    }
+}
+
+/// Runs the shaping of documents off the async threads.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    // The panic's own text may quote what it choked on (P10).
+    done.map_err(|_| Error::new(Kind::Invariant, "shaping a batch of documents panicked"))?
 }
 
 impl Desk {
@@ -112,10 +159,24 @@ impl Desk {
         self.totals.blind += shaped.blind;
         self.totals.untimed += shaped.untimed;
         self.totals.unplaced += shaped.unplaced;
+        if let Some(unstaged) = &mut self.unstaged {
+            unstaged.push(&shaped)?;
+        }
         self.quarantined.extend(shaped.quarantined);
-        let (partition, hashes, modified) = (shaped.partition, shaped.id_hash, shaped.modified_ms);
-        let first = self.stage.push(shaped.rows, shaped.version, partition.clone())?;
-        for (row, ((&partition, &hash), modified)) in partition.iter().zip(&hashes).zip(&modified).enumerate() {
+        self.place(shaped.rows, shaped.version, shaped.partition, &shaped.id_hash, &shaped.modified_ms)?;
+        Ok(self)
+    }
+
+    fn place(
+        &mut self,
+        rows: RecordBatch,
+        version: u64,
+        partition: Vec<u32>,
+        hashes: &[u128],
+        modified: &[Option<i64>],
+    ) -> Result<()> {
+        let first = self.stage.push(rows, version, partition.clone())?;
+        for (row, ((&partition, &hash), modified)) in partition.iter().zip(hashes).zip(modified).enumerate() {
             self.ids.push(Entry {
                 hash,
                 partition,
@@ -123,15 +184,42 @@ impl Desk {
                 sequence: first + row as u64,
             })?;
         }
+        Ok(())
+    }
+
+    /// Takes in an object of staged rows.
+    fn restore(mut self, object: &[u8]) -> Result<Self> {
+        read_rows(object, |piece| match piece {
+            Piece::Quarantined(documents) => {
+                self.quarantined.extend(documents);
+                Ok(())
+            }
+            Piece::Rows { rows, version, partition } => {
+                let ids = rows.column_by_name(table::ID);
+                let ids = ids.ok_or_else(|| Error::new(Kind::Lake, "staged rows have no _id"))?;
+                let hashes = id_hashes(ids.as_ref(), version, self.shaper.table())?;
+                let times = rows.column_by_name(table::MODIFIED).and_then(|c| c.as_primitive_opt::<Int64Type>());
+                let modified: Vec<Option<i64>> = match times {
+                    Some(times) => times.iter().collect(),
+                    None => vec![None; rows.num_rows()],
+                };
+                self.place(rows, version, partition, &hashes, &modified)
+            }
+        })?;
         Ok(self)
     }
-}
 
-/// A folder on local disk that is gone when the collection is done.
-pub fn scratch_folder() -> Result<tempfile::TempDir> {
-    tempfile::Builder::new()
-        .prefix("lakefold-")
-        .tempdir()
-        .or_error(Kind::Lake, "make a scratch folder")
-        .map_err(|e| e.hint("set TMPDIR to a folder with room"))
+    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count.
+    async fn keep(&mut self, staging: &mut Staging<'_>, all: bool) -> Result<()> {
+        let ripe = |rows: &RowsWriter| !rows.is_empty() && (all || staging.fills(rows));
+        if self.unstaged.as_ref().is_some_and(ripe)
+            && let Some(rows) = self.unstaged.replace(RowsWriter::new()?)
+        {
+            staging.put(rows.finish()?).await?;
+        }
+        if all {
+            staging.save(self.shaper.table(), self.shaper.partitions(), self.totals).await?;
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! Finishes what a run that died has left behind, before anything new is read.
 
 use crate::error::Result;
-use crate::lake::{Lake, layout};
+use crate::lake::{Lake, Version, layout};
 use crate::model::collection::Namespace;
 use crate::publish::Journal;
 use futures::StreamExt;
@@ -12,6 +12,8 @@ use std::collections::HashSet;
 pub struct Unfinished {
     /// The run that died.
     pub run_id: Option<String>,
+    /// Version of the journal that is there, also when its run had got as far as its watermark.
+    pub journal: Option<Version>,
     /// It was replacing the table, so this run has to.
     pub full: bool,
     /// It was replacing stored files unread, so what it left cannot be merged with.
@@ -41,9 +43,9 @@ pub async fn unfinished_tables(lake: &Lake) -> Result<HashSet<String>> {
 ///
 /// `complete` is the run of the last watermark: one that got so far has left nothing to be done but its journal.
 pub async fn recover(lake: &Lake, ns: &Namespace, complete: Option<&str>) -> Result<Unfinished> {
-    let Some(journal) = Journal::load(lake, ns).await? else { return Ok(Unfinished::default()) };
+    let Some((journal, version)) = Journal::load(lake, ns).await? else { return Ok(Unfinished::default()) };
     if complete == Some(journal.run_id.as_str()) {
-        return Ok(Unfinished::default());
+        return Ok(Unfinished { journal: Some(version), ..Unfinished::default() });
     }
     tracing::warn!(collection = %ns, run = %journal.run_id, "a run died before its end; finishing its work");
     Ok(Unfinished {
@@ -52,5 +54,6 @@ pub async fn recover(lake: &Lake, ns: &Namespace, complete: Option<&str>) -> Res
         forget_schema: journal.forget_schema,
         allow_shrink: journal.allow_shrink,
         run_id: Some(journal.run_id),
+        journal: Some(version),
     })
 }

@@ -1,6 +1,6 @@
 //! Where every collection stands, from the lake alone: what its state objects, files and newest run records say.
 
-use super::clock;
+use super::{clock, scratch};
 use crate::error::{Error, Result};
 use crate::lake::watermark::Watermarks;
 use crate::lake::{Lake, Object, layout, state};
@@ -50,6 +50,11 @@ async fn of_collection(lake: &Lake, namespace: &Namespace) -> Result<CollectionS
         litter.push(journal);
     }
     let holder = lake.lease_holder(namespace).await.map_err(during)?;
+    let staged = layout::staged_prefix(namespace);
+    // A run that holds the collection may be staging at this moment.
+    if holder.is_none() && lake.list(&staged).try_next().await.map_err(during)?.is_some() {
+        litter.push(staged);
+    }
     Ok(CollectionStatus {
         database: namespace.database.clone(),
         collection: namespace.collection.clone(),
@@ -127,6 +132,7 @@ async fn left_aside(lake: &Lake, statuses: &[CollectionStatus]) -> Result<Vec<St
         return Ok(Vec::new());
     }
     let mut keys: Vec<String> = lake.list(layout::TMP).map_ok(|object| object.key).try_collect().await?;
+    keys.extend(scratch::abandoned().iter().map(|folder| folder.display().to_string()));
     keys.sort();
     Ok(keys)
 }

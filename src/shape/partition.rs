@@ -31,6 +31,12 @@ impl Partitions {
         Self { keys, timezone, folders: Vec::new(), numbers: HashMap::new(), scratch: String::new() }
     }
 
+    /// Numbers `folders` in their order, as if they had been met.
+    pub fn resume(&mut self, folders: Vec<String>) {
+        self.numbers = folders.iter().zip(0..).map(|(folder, number)| (folder.clone(), number)).collect();
+        self.folders = folders;
+    }
+
     /// The folders by number: `date=2024-05-01/id1=FAC001`, escaped; `""` when the table has no keys.
     pub fn folders(&self) -> &[String] {
         &self.folders

@@ -86,6 +86,15 @@ impl Shaper {
         Ok(shaper)
     }
 
+    /// A shaper that goes on where another one was: its table is what that one had seen, `start` is the schema from
+    /// which changes are counted, and `folders` are the partition folders by the numbers they had.
+    #[must_use]
+    pub fn resumed(mut self, start: TableSchema, folders: Vec<String>) -> Self {
+        self.start = start;
+        self.partitions.resume(folders);
+        self
+    }
+
     /// The schema as it is now.
     pub fn table(&self) -> &TableSchema {
         &self.table

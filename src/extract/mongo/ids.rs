@@ -4,6 +4,7 @@
 //! open below and the last open above, within that type. All other types (and NaN, which no comparison sees) are
 //! what is neither below nor above the first cut: the complement of the ranges by logic, not by a list of types.
 
+use crate::model::read_plan::{IdRange, ReadPlan};
 use bson::{Bson, Document, doc};
 
 /// The types that compare with each other, as far as ranges are cut in them.
@@ -30,48 +31,30 @@ fn class(id: &Bson) -> Option<Class> {
     }
 }
 
-/// A range within one type: from a value, or open below; up to and without a value, or open above.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct IdRange {
-    from: Option<Bson>,
-    /// Whether `from` itself was read already.
-    resumed: bool,
-    to: Option<Bson>,
+/// The server's filter of a range.
+pub(super) fn filter(range: &IdRange) -> Document {
+    let mut within = Document::new();
+    if let Some(from) = &range.from {
+        within.insert(if range.resumed { "$gt" } else { "$gte" }, from);
+    }
+    if let Some(to) = &range.to {
+        within.insert("$lt", to);
+    }
+    doc! { "_id": within }
 }
 
-impl IdRange {
-    /// The server's filter. Never open on both sides, so it always sees one type only.
-    pub fn filter(&self) -> Document {
-        let mut range = Document::new();
-        if let Some(from) = &self.from {
-            range.insert(if self.resumed { "$gt" } else { "$gte" }, from);
-        }
-        if let Some(to) = &self.to {
-            range.insert("$lt", to);
-        }
-        doc! { "_id": range }
+/// Finds every document whose `_id` is in none of the ranges of a plan: neither below its first cut nor above.
+pub(super) fn others(plan: &ReadPlan) -> Document {
+    match plan.ranges.first().and_then(|range| range.to.as_ref()) {
+        Some(first) => doc! { "$nor": [{ "_id": { "$lt": first } }, { "_id": { "$gte": first } }] },
+        None => Document::new(),
     }
-
-    /// Leaves out everything up to `last`, which was read in ascending order.
-    pub fn resume_after(&mut self, last: Bson) {
-        self.from = Some(last);
-        self.resumed = true;
-    }
-}
-
-/// How a collection is cut.
-#[derive(Debug, PartialEq)]
-pub(super) struct Cuts {
-    /// In ascending order, at least two.
-    pub ranges: Vec<IdRange>,
-    /// Finds every document whose `_id` is in none of the ranges.
-    pub others: Document,
 }
 
 /// Cuts at the quantiles of a sample of `_id`s, sorted by the server; `None`: there is nothing to cut.
 ///
 /// `text`: whether texts may be cut, too.
-pub(super) fn cut(sample: &[Bson], pieces: usize, text: bool) -> Option<Cuts> {
+pub(super) fn cut(sample: &[Bson], pieces: usize, text: bool) -> Option<ReadPlan> {
     let classes = [Class::Number, Class::ObjectId, Class::Binary, Class::Date, Class::Text];
     let of = |wanted: Class| sample.iter().filter(move |id| class(id) == Some(wanted));
     let usable = classes.into_iter().filter(|class| text || *class != Class::Text);
@@ -79,12 +62,10 @@ pub(super) fn cut(sample: &[Bson], pieces: usize, text: bool) -> Option<Cuts> {
     let ids: Vec<&Bson> = of(commonest).collect();
     let mut cuts: Vec<&Bson> = (1..pieces).filter_map(|piece| ids.get(ids.len() * piece / pieces).copied()).collect();
     cuts.dedup();
-    let first = *cuts.first()?;
-    let others = doc! { "$nor": [{ "_id": { "$lt": first } }, { "_id": { "$gte": first } }] };
+    cuts.first()?;
     let starts = std::iter::once(None).chain(cuts.iter().map(|cut| Some((*cut).clone())));
     let ends = cuts.iter().map(|cut| Some((*cut).clone())).chain([None]);
-    let ranges = starts.zip(ends).map(|(from, to)| IdRange { from, resumed: false, to }).collect();
-    Some(Cuts { ranges, others })
+    Some(ReadPlan { ranges: starts.zip(ends).map(|(from, to)| IdRange { from, resumed: false, to }).collect() })
 }
 
 #[cfg(test)]
@@ -95,9 +76,9 @@ mod tests {
     fn ranges_of_the_commonest_type_and_the_others() {
         let sample: Vec<Bson> = vec![1.into(), 2.into(), 3.5.into(), 4.into(), "a".into(), f64::NAN.into()];
         let cuts = cut(&sample, 2, true).unwrap();
-        let filters: Vec<Document> = cuts.ranges.iter().map(IdRange::filter).collect();
+        let filters: Vec<Document> = cuts.ranges.iter().map(filter).collect();
         assert_eq!(filters, [doc! { "_id": { "$lt": 3.5 } }, doc! { "_id": { "$gte": 3.5 } }]);
-        assert_eq!(cuts.others, doc! { "$nor": [{ "_id": { "$lt": 3.5 } }, { "_id": { "$gte": 3.5 } }] });
+        assert_eq!(others(&cuts), doc! { "$nor": [{ "_id": { "$lt": 3.5 } }, { "_id": { "$gte": 3.5 } }] });
     }
 
     #[test]
@@ -118,6 +99,6 @@ mod tests {
     fn a_resumed_range_keeps_its_end() {
         let mut range = cut(&[1.into(), 5.into()], 2, true).unwrap().ranges.remove(0);
         range.resume_after(3.into());
-        assert_eq!(range.filter(), doc! { "_id": { "$gt": 3, "$lt": 5 } });
+        assert_eq!(filter(&range), doc! { "_id": { "$gt": 3, "$lt": 5 } });
     }
 }

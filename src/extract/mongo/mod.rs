@@ -9,15 +9,16 @@ mod plan;
 mod read;
 mod reply;
 
-use super::{Described, ReadRequest, Source};
+use super::{Described, Placed, ReadRequest, Source};
 use crate::error::Result;
 use crate::model::batch::RawBatch;
 use crate::model::collection::{FieldPath, Namespace};
+use crate::model::read_plan::ReadPlan;
 use crate::model::settings::SourceSettings;
 use crate::model::window::Bound;
 use async_trait::async_trait;
 use connect::Connection;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::sync::Arc;
 
 /// A MongoDB, connected to at its first use.
@@ -44,7 +45,17 @@ impl Source for Mongo {
 
     fn read(&self, request: ReadRequest) -> BoxStream<'static, Result<RawBatch>> {
         let connection = Arc::clone(&self.connection);
-        stream::once(async move { read::start(connection, request) }).flatten().boxed()
+        stream::once(async move { read::start(connection, request, None) }).flatten().map_ok(|(batch, _)| batch).boxed()
+    }
+
+    async fn plan(&self, request: &ReadRequest) -> Result<Option<ReadPlan>> {
+        let layout = layout::of(&self.connection, &request.namespace).await?;
+        plan::cut(&self.connection, request, &layout).await
+    }
+
+    fn read_along(&self, request: ReadRequest, plan: ReadPlan) -> BoxStream<'static, Result<Placed>> {
+        let connection = Arc::clone(&self.connection);
+        stream::once(async move { read::start(connection, request, Some(plan)) }).flatten().boxed()
     }
 
     fn retries(&self, namespace: &Namespace) -> u64 {

@@ -1,11 +1,13 @@
 //! From a request to the queries that answer it: together they find every document, each one once.
 
 use super::connect::Connection;
-use super::ids::{self, IdRange};
+use super::ids;
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
 use crate::extract::filter::Window;
 use crate::extract::{CollectionKind, ReadRequest};
+use crate::kill_point::bent;
+use crate::model::read_plan::{IdRange, ReadPlan};
 use crate::model::window::Scope;
 use bson::{Bson, Document, RawDocument, doc};
 use mongodb::options::Hint;
@@ -34,7 +36,11 @@ pub(super) enum Selection {
     /// In any order; read again from the start when it breaks.
     Filter(Document),
     /// Sorted by `_id`; goes on after the last one read when it breaks.
-    Range(IdRange),
+    Range {
+        range: IdRange,
+        /// Its number in the plan.
+        number: usize,
+    },
 }
 
 /// Which of the documents found are passed on.
@@ -87,19 +93,40 @@ fn windowed(window: Window, layout: &Layout) -> Vec<Query> {
 }
 
 async fn whole(connection: &Connection, request: &ReadRequest, layout: &Layout) -> Result<Vec<Query>> {
+    Ok(match cut(connection, request, layout).await? {
+        Some(plan) => along(plan),
+        None => vec![in_any_order(Document::new())],
+    })
+}
+
+fn in_any_order(filter: Document) -> Query {
+    Query { selection: Selection::Filter(filter), hint: None, keep: Keep::All }
+}
+
+/// The queries of a full read that is cut already, and perhaps partly done. What lies outside its ranges comes as a
+/// whole each time.
+pub(super) fn along(plan: ReadPlan) -> Vec<Query> {
+    let others = in_any_order(ids::others(&plan));
+    let ranges = plan.ranges.into_iter().enumerate().map(|(number, range)| Query {
+        selection: Selection::Range { range, number },
+        hint: None,
+        keep: Keep::All,
+    });
+    ranges.chain([others]).collect()
+}
+
+/// Cuts a collection into ranges; `None` where that does not pay or cannot be done.
+pub(super) async fn cut(connection: &Connection, request: &ReadRequest, layout: &Layout) -> Result<Option<ReadPlan>> {
     let documents = layout.documents.unwrap_or_default();
-    let filter = |filter| Query { selection: Selection::Filter(filter), hint: None, keep: Keep::All };
-    if layout.kind == CollectionKind::View || documents < RANGES_FROM_DOCUMENTS {
-        return Ok(vec![filter(Document::new())]);
+    let least = bent("LAKEFOLD_RANGES_FROM").unwrap_or(RANGES_FROM_DOCUMENTS);
+    if layout.kind == CollectionKind::View || documents < least {
+        return Ok(None);
     }
     let pieces = request.ranges.max(1) * PIECES_PER_READER;
     // Up to a twentieth of the collection the server takes a sample by random steps, beyond that by a whole scan.
-    let size = u64::try_from(pieces * SAMPLE_PER_PIECE).unwrap_or(u64::MAX).min(documents / 20 - 1);
+    let size = u64::try_from(pieces * SAMPLE_PER_PIECE).unwrap_or(u64::MAX).min((documents / 20).saturating_sub(1));
     let sample = sample(connection, request, size).await?;
-    let Some(cuts) = ids::cut(&sample, pieces, layout.plain_ids()) else { return Ok(vec![filter(Document::new())]) };
-    let ranges = cuts.ranges.into_iter();
-    let ranges = ranges.map(|range| Query { selection: Selection::Range(range), hint: None, keep: Keep::All });
-    Ok(ranges.chain([filter(cuts.others)]).collect())
+    Ok(ids::cut(&sample, pieces, layout.plain_ids()))
 }
 
 /// Some `_id`s in the server's order. Where the server does not take samples, the collection is not cut.

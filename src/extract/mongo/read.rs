@@ -6,14 +6,15 @@
 
 use super::connect::Connection;
 use super::failure::{TRIES, backoff, explain, is_transient, refuses_majority};
+use super::ids;
 use super::layout::{self, Layout};
 use super::plan::{self, Query, Selection};
 use super::reply;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::extract::filter::projection;
-use crate::extract::{CollectionKind, ReadRequest};
-use crate::model::batch::RawBatch;
+use crate::extract::{CollectionKind, Placed, ReadRequest};
 use crate::model::collection::Namespace;
+use crate::model::read_plan::{Position, ReadPlan};
 use bson::{Document, Timestamp, doc};
 use futures::stream::{self, Stream, StreamExt};
 use mongodb::options::{Collation, FindOptions, ReadConcern};
@@ -24,13 +25,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Where batches go.
-type Sender = mpsc::Sender<RawBatch>;
+type Sender = mpsc::Sender<Placed>;
 
-/// Starts reading; dropping the stream ends all of it.
-pub(super) fn start(connection: Arc<Connection>, request: ReadRequest) -> impl Stream<Item = Result<RawBatch>> + Send {
+/// Starts reading, along `plan` if there is one; dropping the stream ends all of it.
+pub(super) fn start(
+    connection: Arc<Connection>,
+    request: ReadRequest,
+    plan: Option<ReadPlan>,
+) -> impl Stream<Item = Result<Placed>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     let mut work = JoinSet::new();
-    work.spawn(run(connection, request, sender));
+    work.spawn(run(connection, request, plan, sender));
     stream::unfold(Some((receiver, work)), async |reading| {
         let (mut receiver, mut work) = reading?;
         match receiver.recv().await {
@@ -41,10 +46,18 @@ pub(super) fn start(connection: Arc<Connection>, request: ReadRequest) -> impl S
     })
 }
 
-async fn run(connection: Arc<Connection>, request: ReadRequest, sender: Sender) -> Result<()> {
+async fn run(
+    connection: Arc<Connection>,
+    request: ReadRequest,
+    plan: Option<ReadPlan>,
+    sender: Sender,
+) -> Result<()> {
     let layout = layout::of(&connection, &request.namespace).await?;
-    let queries = plan::queries(&connection, &request, &layout).await?;
-    let in_parallel = queries.iter().any(|query| matches!(query.selection, Selection::Range(_)));
+    let queries = match plan {
+        Some(plan) => plan::along(plan),
+        None => plan::queries(&connection, &request, &layout).await?,
+    };
+    let in_parallel = queries.iter().any(|query| matches!(query.selection, Selection::Range { .. }));
     let readers = if in_parallel { request.ranges.max(1) } else { 1 };
     let reader = Arc::new(Reader { connection, request, layout, sender });
     let mut running = JoinSet::new();
@@ -132,14 +145,19 @@ impl Reader {
                         .hint("let the view's pipeline keep or make a unique _id"),
                 ));
             }
-            for batch in portion.batches {
-                if self.sender.send(batch).await.is_err() {
+            let mut position = None;
+            if let (Selection::Range { range, number }, Some(last)) = (&mut query.selection, portion.last_id) {
+                range.resume_after(last.clone());
+                position = Some(Position { range: *number, last });
+                *progress = true;
+            }
+            let mut batches = portion.batches.into_iter().peekable();
+            while let Some(batch) = batches.next() {
+                // Only with the last one has all of the reply been handed over.
+                let reached = if batches.peek().is_none() { position.take() } else { None };
+                if self.sender.send((batch, reached)).await.is_err() {
                     return Ok(Ended::Abandoned);
                 }
-            }
-            if let (Selection::Range(range), Some(last)) = (&mut query.selection, portion.last_id) {
-                range.resume_after(last);
-                *progress = true;
             }
         }
         Ok(Ended::Complete)
@@ -162,7 +180,7 @@ impl Reader {
         let collection: Collection<Document> = client.database(database).collection(collection);
         let (filter, sort) = match &query.selection {
             Selection::Filter(filter) => (filter.clone(), None),
-            Selection::Range(range) => (range.filter(), Some(doc! { "_id": 1 })),
+            Selection::Range { range, .. } => (ids::filter(range), Some(doc! { "_id": 1 })),
         };
         let mut options = FindOptions::default();
         options.sort = sort;

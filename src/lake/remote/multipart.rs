@@ -2,6 +2,7 @@
 
 use super::{Failure, Remote};
 use crate::error::{Error, Kind};
+use crate::kill_point::{KillPoint, reach};
 use crate::lake::version::Expect;
 use crate::lake::wire::{Condition, conditional};
 use object_store::path::Path;
@@ -46,6 +47,7 @@ impl Remote {
         let sent = match self.send_parts(upload.as_mut(), file, size).await {
             Ok(()) => {
                 self.counters.put(0);
+                reach(KillPoint::BeforeUploadCompletes);
                 conditional(condition, upload.complete()).await.map_err(Failure::from)
             }
             Err(failure) => Err(failure),
@@ -75,6 +77,9 @@ impl Remote {
         while left > 0 {
             while parts.len() >= PARTS_IN_FLIGHT {
                 joined(parts.join_next().await)?;
+            }
+            if left < size {
+                reach(KillPoint::MidUpload);
             }
             let buffer = Arc::clone(&self.buffers).acquire_owned().await.map_err(|e| unreadable(&e))?;
             let wanted = left.min(part_bytes);

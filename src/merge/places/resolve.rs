@@ -6,7 +6,7 @@ use super::head::{Head, bucket_of};
 use super::spool::{Entry, Spool};
 use super::times::StoredTimes;
 use crate::error::{Kind, Result, ResultExt};
-use crate::lake::Lake;
+use crate::lake::{Lake, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct Resolution {
     pub known: u64,
     /// New contents of buckets, on local disk: (object key, file).
     pub buckets: Vec<(String, PathBuf)>,
+    /// Buckets looked up in the lake, with the version found; none: there was none.
+    pub found: HashMap<String, Option<Version>>,
     /// Generation the buckets belong to.
     pub generation: String,
     /// Leading bits the buckets are cut by.
@@ -81,7 +83,7 @@ impl Resolve<'_> {
             for entries in entries.chunk_by(|a, b| bucket_of(a.hash, old_bits) == bucket_of(b.hash, old_bits)) {
                 let Some(first) = entries.first() else { continue };
                 let number = bucket_of(first.hash, old_bits);
-                let old = self.load(number).await?;
+                let old = self.load(number, &mut resolution.found).await?;
                 let mut winners = winners(entries, &names, &mut resolution);
                 self.reject_older(&old, &mut winners, &names, &mut resolution).await?;
                 note_moves(&old, &winners, &names, &mut resolution);
@@ -109,17 +111,16 @@ impl Resolve<'_> {
         Ok(resolution)
     }
 
-    async fn load(&self, bucket: u32) -> Result<Bucket> {
+    async fn load(&self, bucket: u32, found: &mut HashMap<String, Option<Version>>) -> Result<Bucket> {
         let Some(head) = self.head else { return Ok(Bucket::default()) };
         let key = bucket_key(self.prefix, &head.generation, bucket);
         if let Some(file) = self.local.get(&key) {
             let bytes = std::fs::read(file).or_error(Kind::Lake, "read an index bucket from local disk")?;
             return Bucket::decode(bytes.into());
         }
-        match self.lake.get(&key).await? {
-            Some((bytes, _)) => Bucket::decode(bytes),
-            None => Ok(Bucket::default()),
-        }
+        let (bytes, version) = self.lake.get(&key).await?.unzip();
+        found.insert(key, version);
+        bytes.map_or_else(|| Ok(Bucket::default()), Bucket::decode)
     }
 
     /// Takes out of `winners` those whose stored row is newer.
