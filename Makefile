@@ -52,8 +52,11 @@ test-servers: ## Install mongod and the S3 stand-ins into .tools/ (for tests onl
 	@tools/install-test-servers
 
 .PHONY: soak
-soak: test-servers ## The oracle test for thousands of sequences (SEQUENCES=5000)
+soak: test-servers ## The long versions: thousands of oracle sequences (SEQUENCES=5000), kills, pairs; under two hours
 	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
+	@echo "Kills: 200 by the clock, and at every point in every scenario that meets it, three times; 50 pairs of runs."
+	LAKEFOLD_SOAK=1 LAKEFOLD_KILL_TIMES=8 LAKEFOLD_PAIRS=50 timeout 3600 \
+	  $(CARGO) test --locked --test it -- --nocapture kill:: killed_at_each_point:: two_at_once::
 
 .PHONY: bench
 bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory

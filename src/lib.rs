@@ -47,7 +47,8 @@
 //! - **P3 the watermark follows the data**: it moves only after everything it covers can be read from the lake.
 //! - **P4 kill it anywhere**: a run killed at any instant and started again leaves the same rows, schema and watermark
 //!   as one never killed. (the journal, `run::recover`; a moved row's new place is written before its old one is
-//!   cleaned, and the index of places is built anew from the files after a death)
+//!   cleaned, and the index of places is built anew from the files after a death; [`kill_point`] names the instants; a
+//!   large full read goes on where it was, `run::resume`)
 //! - **P5 order does not matter**: any sequence of runs leaves the same rows and columns as one full run that starts
 //!   from the same kinds. (columns are a pure function of the kinds seen, and conversions commute with encoding)
 //! - **P6 nothing vanishes silently**: rows read = inserted + updated + unchanged + superseded + quarantined, or the
@@ -63,8 +64,10 @@
 //! # The order of one collection
 //!
 //! Window decided ([`run`]), first batch looked at (an idle collection ends here: one state object read, one query),
-//! lease, journal of a dead run, read and shape everything, find moved ids, then: journal, schema, data files, index,
-//! quarantine, watermark, journal removed, lease released.
+//! lease, journal of a dead run, what a full read that died has staged, read and shape everything (a large full read is
+//! staged in the lake as it goes), find moved ids, then: journal, schema, data files, index, quarantine, watermark,
+//! journal removed, staged rows removed, lease released. A signal or the deadline ends it at the next step, or drops the
+//! step under way after four seconds.
 
 pub mod cli;
 pub mod error;

@@ -299,6 +299,10 @@ impl Job<'_> {
         {
             Journal::leave(self.lake, ns, self.run_id).await;
         }
+        let useless = taken.resume.as_ref().is_some_and(|resume| resume.damaged.get().is_some());
+        if let Some(lease) = taken.lease.filter(|_| useless) {
+            resume::discard(self.lake, ns, lease).await?;
+        }
         finished?;
         if let Some(lease) = taken.lease.filter(|_| decision.scope == Scope::Full) {
             resume::discard(self.lake, ns, lease).await?;

@@ -135,7 +135,10 @@ impl Reading<'_> {
         for key in resume.keys(self.namespace) {
             self.interrupt.check()?;
             let object = resume.object(lake, &key).await?;
-            desk = aside(move || desk.restore(&object)).await.map_err(|e| e.context(&key))?;
+            desk = aside(move || desk.restore(&object)).await.map_err(|e| {
+                resume.damaged.get_or_init(|| ());
+                e.context(&key).hint("run again: it will be read from the start")
+            })?;
         }
         desk.totals = resume.state.totals;
         self.progress.read(self.namespace, desk.totals.documents, desk.totals.bytes);

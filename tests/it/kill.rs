@@ -10,21 +10,31 @@ use std::time::{Duration, Instant};
 /// Runs killed before each one that is let go to its end.
 const KILLS: u32 = 2;
 
+/// How often the whole history is gone through: `make soak` asks for more.
+fn times() -> u32 {
+    std::env::var("LAKEFOLD_KILL_TIMES").ok().map_or(1, |times| times.parse().expect("LAKEFOLD_KILL_TIMES is a number"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_on_disk() {
-    let mut clinic = Clinic::with(120).await;
-    let (killed, undisturbed) = (Ground::disk(&clinic), Ground::disk(&clinic));
-    history(&mut clinic, &killed, &undisturbed, 9).await;
-    clinic.drop().await;
+    for _ in 0..times() {
+        let mut clinic = Clinic::with(120).await;
+        let (killed, undisturbed) = (Ground::disk(&clinic), Ground::disk(&clinic));
+        history(&mut clinic, &killed, &undisturbed, 9).await;
+        clinic.drop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_in_s3() {
     let server = S3::moto();
-    let mut clinic = Clinic::with(60).await;
-    let (killed, undisturbed) = (Ground::s3(&clinic, &server, "killed"), Ground::disk(&clinic));
-    history(&mut clinic, &killed, &undisturbed, 4).await;
-    clinic.drop().await;
+    for turn in 0..times() {
+        let mut clinic = Clinic::with(60).await;
+        let prefix = format!("killed-{turn}");
+        let (killed, undisturbed) = (Ground::s3(&clinic, &server, &prefix), Ground::disk(&clinic));
+        history(&mut clinic, &killed, &undisturbed, 4).await;
+        clinic.drop().await;
+    }
 }
 
 async fn history(clinic: &mut Clinic, killed: &Ground<'_>, undisturbed: &Ground<'_>, steps: u32) {

@@ -6,12 +6,16 @@
 
 mod cli;
 mod extract;
+mod fence;
 mod full;
 mod halfway;
 mod kill;
+mod killed_at_each_point;
 mod oracle;
+mod resume;
 mod s3;
 mod signals;
 mod store;
 mod support;
 mod synth;
+mod two_at_once;

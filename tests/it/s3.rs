@@ -1,4 +1,4 @@
-//! The real program from a real mongod into S3, alone and against itself (P1, P2, P9).
+//! The real program from a real mongod into S3 (P1, P2).
 
 use crate::support::ground::{COLLECTIONS, Clinic, Ground};
 use crate::support::lakefold::Ended;
@@ -62,54 +62,4 @@ fn unusable(ground: &Ground<'_>, server: &S3) {
     let missing = ended("AWS_ENDPOINT_URL", &server.endpoint());
     missing.refused(3, &["s3://no-such-bucket/lake", "the bucket does not exist"]);
     assert_eq!(missing.stderr.matches("does not exist").count(), 1, "{missing}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_at_once_are_safe_in_a_bucket() {
-    let server = S3::moto();
-    let mut clinic = Clinic::with(300).await;
-    let ground = Ground::s3(&clinic, &server, "lake");
-    two_at_once(&mut clinic, &ground).await;
-    clinic.drop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_at_once_are_safe_on_disk() {
-    let mut clinic = Clinic::with(300).await;
-    let ground = Ground::disk(&clinic);
-    two_at_once(&mut clinic, &ground).await;
-    clinic.drop().await;
-}
-
-async fn two_at_once(clinic: &mut Clinic, ground: &Ground<'_>) {
-    for round in 0..3 {
-        let flags: &[&str] = if round == 2 { &["--full"] } else { &[] };
-        let children = [ground.start(flags), ground.start(flags)];
-        let ended = children.map(|child| Ended::of(child.wait_with_output().expect("wait")));
-        let records: Vec<Value> = ended
-            .iter()
-            .map(|ended| serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("no record: {e}\n{ended}")))
-            .collect();
-        for (record, other) in [(&records[0], &records[1]), (&records[1], &records[0])] {
-            for collection in record["collections"].as_array().expect("collections") {
-                let reason = collection["reason"].as_str().unwrap_or_default();
-                match collection["outcome"].as_str() {
-                    Some("ok" | "idle") => {}
-                    Some("busy") => {
-                        let holder = other["run_id"].as_str().expect("a run id");
-                        assert!(reason.contains(holder) && reason.contains("pid"), "{reason}");
-                        assert_eq!(record["exit_code"], 1);
-                    }
-                    _ => panic!("neither landed nor busy: {collection:#}"),
-                }
-            }
-        }
-        // Whoever was busy left nothing undone that the other did not do, but for what came in between.
-        ground.run(&[]);
-        let seen = ground.seen().await;
-        let documents = clinic.collection("bills").count_documents(doc! {}).await.expect("count");
-        assert!(seen.iter().all(|table| table.rows.len() as u64 == documents), "round {round}: {documents} documents");
-        clinic.set(round, doc! { "site": "moved" }).await;
-        clinic.insert(10).await;
-    }
 }

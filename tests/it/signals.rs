@@ -1,11 +1,16 @@
 //! SIGINT and SIGTERM end a run soon and cleanly, wherever it is.
 
+use crate::support::folding::Origin;
 use crate::support::ground::{Clinic, Ground};
 use crate::support::lakefold::{Ended, Environment, Workplace};
 use crate::support::mongod::Mongod;
+use crate::support::one_table::{OneTable, SMALL, signal};
 use crate::support::s3::S3;
+use crate::support::slow::Slow;
 use mongodb::bson::{Document, doc};
 use rand::Rng;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -98,4 +103,123 @@ async fn a_signal_at_any_moment_gives_the_lease_back() {
 fn walk(folder: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path());
     entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
+}
+
+/// A lake of one collection, and what its table looks like after a change that was folded without a signal.
+struct Phases {
+    origin: Origin,
+    prepared: PathBuf,
+    _first: OneTable<'static>,
+    undisturbed: OneTable<'static>,
+}
+
+fn sited(turn: i32) -> Vec<Document> {
+    (0..40).map(|id| doc! { "_id": id, "site": format!("s{}", (id + turn) % 5), "n": id * turn }).collect()
+}
+
+impl Phases {
+    async fn new() -> Self {
+        let origin = Origin::new().await;
+        origin.becomes(&sited(1)).await;
+        let first = table(&origin, None);
+        first.run(&[], &[]);
+        let prepared = first.objects().await.0;
+        origin.becomes(&sited(2)).await;
+        let undisturbed = table(&origin, None);
+        undisturbed.becomes(&prepared).await;
+        undisturbed.run(&[], &[]);
+        Self { origin, prepared, _first: first, undisturbed }
+    }
+}
+
+fn table<'a>(origin: &Origin, store: Option<(&'a S3, &str)>) -> OneTable<'a> {
+    OneTable::of(Mongod::shared().uri(), &origin.database, "updated_at,site=site", store)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_in_each_phase_leaves_everything_consistent() {
+    let server = S3::moto();
+    let phases = Phases::new().await;
+    // Holding, reading, merging, publishing, finishing, telling.
+    let points = [
+        "after-lease",
+        "after-spill",
+        "before-journal",
+        "before-data",
+        "after-data",
+        "before-index-head",
+        "before-watermark",
+        "before-journal-removed",
+        "before-mail",
+    ];
+    for (turn, point) in points.into_iter().enumerate() {
+        let (name, code) = if turn % 2 == 0 { ("-INT", 130) } else { ("-TERM", 143) };
+        for store in [None, Some((&server, point))] {
+            let lake = table(&phases.origin, store);
+            lake.becomes(&phases.prepared).await;
+            let child = lake.paused(&[], point, &SMALL).await;
+            signal(&child, name);
+            signal(&child, "-CONT");
+            let started = Instant::now();
+            let ended = Ended::of(child.wait_with_output().expect("wait"));
+            assert!(started.elapsed() < SOON, "{point}, {name}: {:?}\n{ended}", started.elapsed());
+            assert_eq!(ended.code, code, "{point}, {name}\n{ended}");
+            let record: serde_json::Value = serde_json::from_str(&ended.stdout).expect("a record");
+            let (objects, _kept) = lake.objects().await;
+            let stored = objects.join(format!("_lakefold/runs/{}.json", record["run_id"].as_str().expect("an id")));
+            assert!(stored.exists(), "{point}: no record of the run\n{ended}");
+            assert!(store.is_none() || walk(&objects.join("_lakefold/leases")) == 0, "{point}: a lease stays\n{ended}");
+            lake.run(&[], &[]);
+            assert_eq!(lake.seen().await.rows, phases.undisturbed.seen().await.rows, "{point}");
+            assert_eq!(lake.litter().await, [""; 0], "{point}");
+        }
+    }
+    phases.origin.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_slow_or_hangs_does_not_keep_a_run_from_ending() {
+    let server = S3::moto();
+    let phases = Phases::new().await;
+    let cases = [("slow", Duration::from_millis(700)), ("hanging", Duration::from_secs(60))];
+    for (name, delay) in cases {
+        for point in ["before-journal", "before-data", "before-watermark"] {
+            let prefix = format!("{name}-{point}");
+            let lake = table(&phases.origin, Some((&server, &prefix)));
+            lake.becomes(&phases.prepared).await;
+            let proxy = Slow::before(server.port());
+            let endpoint = proxy.endpoint();
+            let child = lake.paused(&[], point, &[("AWS_ENDPOINT_URL", endpoint.as_str())]).await;
+            proxy.delay(delay);
+            signal(&child, "-CONT");
+            signal(&child, "-TERM");
+            let ended = end(child, "-CONT");
+            assert_eq!(ended.code, 143, "{prefix}\n{ended}");
+            let (objects, _kept) = lake.objects().await;
+            assert!(name == "hanging" || walk(&objects.join("_lakefold/leases")) == 0, "{prefix}: a lease\n{ended}");
+            lake.run(&[], &[]);
+            assert_eq!(lake.seen().await.rows, phases.undisturbed.seen().await.rows, "{prefix}");
+            assert_eq!(lake.litter().await, [""; 0], "{prefix}");
+        }
+    }
+    // Asked twice, it does not wait for anything.
+    let lake = table(&phases.origin, Some((&server, "twice")));
+    lake.becomes(&phases.prepared).await;
+    let proxy = Slow::before(server.port());
+    let endpoint = proxy.endpoint();
+    let mut child = lake.paused(&[], "before-data", &[("AWS_ENDPOINT_URL", endpoint.as_str())]).await;
+    proxy.delay(Duration::from_secs(60));
+    signal(&child, "-CONT");
+    signal(&child, "-INT");
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    while !said.contains("again to end at once") {
+        assert!(stderr.read_line(&mut said).expect("read stderr") > 0, "{said}");
+    }
+    let started = Instant::now();
+    let ended = end(child, "-INT");
+    assert!(ended.code == 130 && started.elapsed() < Duration::from_secs(2), "{:?}: {ended}", started.elapsed());
+    lake.run(&[], &[]);
+    assert_eq!(lake.seen().await.rows, phases.undisturbed.seen().await.rows);
+    phases.origin.drop().await;
 }

@@ -28,6 +28,7 @@ use base64::prelude::BASE64_STANDARD;
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Version of the state's JSON.
@@ -89,6 +90,8 @@ pub struct Resume {
     version: Version,
     /// What is left to be read.
     pub plan: ReadPlan,
+    /// Set when its rows turn out not to be what was written.
+    pub damaged: OnceLock<()>,
 }
 
 /// The tables (`database/collection`, folded) for which something is staged, from one listing for the whole run.
@@ -129,7 +132,7 @@ pub async fn find(
     let usable = found.and_then(|(state, version)| {
         let plan = ReadPlan::from_bytes(&BASE64_STANDARD.decode(&state.plan).ok()?).ok()?;
         let fits = state.fits(basis, bound, now_ms, finishing) && state.is_whole(ns, &objects);
-        fits.then_some(Resume { state, version, plan })
+        fits.then_some(Resume { state, version, plan, damaged: OnceLock::new() })
     });
     let Some(resume) = usable else {
         tracing::info!(collection = %ns, "what an earlier run staged is of no use any more; reading from the start");

@@ -5,7 +5,9 @@ pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod one_table;
 pub mod s3;
+pub mod slow;
 
 use std::net::{Ipv4Addr, TcpListener};
 

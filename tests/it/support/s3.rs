@@ -81,6 +81,11 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `s3://bucket/prefix`
     pub fn url(&self, prefix: &str) -> String {
         format!("s3://{BUCKET}/{prefix}")
@@ -125,6 +130,25 @@ impl S3 {
             let path = folder.join(key);
             std::fs::create_dir_all(path.parent().expect("parent")).expect("make a folder");
             std::fs::write(path, bytes).expect("write an object");
+        }
+    }
+
+    /// Writes every file below `folder` under `prefix`.
+    pub async fn upload(&self, folder: &std::path::Path, prefix: &str) {
+        let store = self.client();
+        let mut pending = vec![folder.to_owned()];
+        while let Some(below) = pending.pop() {
+            for entry in std::fs::read_dir(below).expect("list a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    pending.push(path);
+                    continue;
+                }
+                let key = path.strip_prefix(folder).expect("below").to_str().expect("UTF-8").to_owned();
+                let bytes = std::fs::read(&path).expect("read a file");
+                let key = StorePath::parse(format!("{prefix}/{key}")).expect("a key");
+                store.put(&key, bytes.into()).await.expect("put");
+            }
         }
     }
 

@@ -1,0 +1,214 @@
+//! P9: an owner that slept through its lease and wakes up cannot overwrite its successor's work.
+//!
+//! The process stops itself with SIGSTOP between its last look at the lease and a write, which is the worst moment
+//! there is; another run completes; SIGCONT. SeaweedFS, because it checks the conditions of deletions and of multipart
+//! completions as AWS does, and moto does not.
+
+use crate::support::folding::Origin;
+use crate::support::mongod::Mongod;
+use crate::support::one_table::{OneTable, SMALL, signal};
+use crate::support::s3::S3;
+use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// A lease runs out while the test waits.
+const LEASE: (&str, &str) = ("LAKEFOLD_LEASE_SECONDS", "6");
+
+/// Long enough for a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Moments right before a write of an incremental run.
+const POINTS: [&str; 11] = [
+    "before-journal",
+    "before-schema",
+    "before-retype",
+    "before-data",
+    "before-cleaning",
+    "before-file-removed",
+    "before-index-bucket",
+    "before-index-head",
+    "before-quarantine",
+    "before-watermark",
+    "before-journal-removed",
+];
+
+fn at(id: i32, site: &str) -> Document {
+    doc! { "_id": id, "site": site, "n": id }
+}
+
+/// Everything the paused owner will write: a retyping, a move in a circle, an emptied partition, a broken document.
+fn changed(turn: i32) -> Vec<Document> {
+    let mut documents: Vec<Document> = (0..20).map(|id| at(id, "d")).collect();
+    let moved = [(30, "b"), (31, "c"), (32, "a"), (33, "a"), (34, "b"), (35, "c"), (36, "new")];
+    documents.extend(moved.map(|(id, site)| doc! { "_id": id, "site": site, "n": format!("turn {turn}") }));
+    documents.push(doc! { "_id": mongodb::bson::Bson::Null, "site": "a", "n": turn });
+    documents
+}
+
+fn before() -> Vec<Document> {
+    let mut documents: Vec<Document> = (0..20).map(|id| at(id, "d")).collect();
+    documents.extend([(30, "a"), (31, "b"), (32, "c"), (33, "a"), (34, "b"), (35, "c"), (36, "e")].map(|(id, site)| at(id, site)));
+    documents
+}
+
+fn table<'a>(origin: &Origin, store: Option<(&'a S3, &str)>) -> OneTable<'a> {
+    OneTable::of(Mongod::shared().uri(), &origin.database, "updated_at,site=site", store)
+}
+
+/// A run that stops itself at a point; comes back when it has stopped.
+async fn paused(lake: &OneTable<'_>, point: &str) -> Child {
+    lake.paused(&[], point, &[&SMALL[..], &[LEASE]].concat()).await
+}
+
+/// The next run, as soon as the lease has run out; who held it until then has been named.
+async fn successor(lake: &OneTable<'_>, paused: &Child) -> Value {
+    let started = Instant::now();
+    loop {
+        let ended = lake.attempt(&[], &[&SMALL[..], &[LEASE]].concat());
+        let record: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended}"));
+        let collection = record["collections"][0].clone();
+        if collection["outcome"] != "busy" {
+            assert_eq!(collection["outcome"], "ok", "{collection:#}");
+            return collection;
+        }
+        assert!(collection["reason"].to_string().contains(&format!("(pid {})", paused.id())), "{collection:#}");
+        assert!(started.elapsed() < SOON, "the lease never gives way");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Lets the paused owner go on, which must fail and change nothing of what its successor wrote.
+async fn wakes(lake: &OneTable<'_>, paused: Child, point: &str) {
+    let left = work(lake).await;
+    signal(&paused, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 1, "{point}: the paused owner ended well\n{ended}");
+    let (now, changed) = (work(lake).await, |key: &&String| !left.contains_key(*key));
+    for (key, bytes) in &left {
+        assert!(now.get(key) == Some(bytes), "{point}: {key} is not what the successor wrote\n{ended}");
+    }
+    let added: Vec<&String> = now.keys().filter(changed).collect();
+    assert!(added.is_empty(), "{point}: {added:?}\n{ended}");
+}
+
+/// What a run leaves for others: data, schema, watermark, index; journals and records of runs are each run's own.
+async fn work(lake: &OneTable<'_>) -> BTreeMap<String, Vec<u8>> {
+    let (folder, _kept) = lake.objects().await;
+    let mut found = BTreeMap::new();
+    let mut pending = vec![folder.clone()];
+    while let Some(below) = pending.pop() {
+        for entry in std::fs::read_dir(below).expect("list") {
+            let path = entry.expect("an entry").path();
+            let key = path.strip_prefix(&folder).expect("below").to_str().expect("UTF-8").to_owned();
+            let own = ["runs", "journal", "leases", "quarantine"].iter().any(|of| key.starts_with(&format!("_lakefold/{of}")));
+            match path.is_dir() {
+                true => pending.push(path),
+                false if own => {}
+                false => drop(found.insert(key, std::fs::read(&path).expect("read"))),
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_owner_cannot_overwrite_its_successor() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    origin.becomes(&before()).await;
+    let first = table(&origin, Some((&server, "first")));
+    first.run(&[], &[]);
+    let (prepared, _kept) = first.objects().await;
+    origin.becomes(&changed(1)).await;
+    let mut lakes = Vec::new();
+    for point in POINTS {
+        let lake = table(&origin, Some((&server, point)));
+        lake.becomes(&prepared).await;
+        let paused = paused(&lake, point).await;
+        lakes.push((point, lake, paused));
+    }
+    origin.becomes(&changed(2)).await;
+    let undisturbed = table(&origin, None);
+    undisturbed.run(&[], &[]);
+    for (point, lake, paused) in lakes {
+        successor(&lake, &paused).await;
+        let seen = lake.seen().await;
+        assert_eq!(seen.rows, undisturbed.seen().await.rows, "{point}");
+        wakes(&lake, paused, point).await;
+        lake.run(&[], &[]);
+        assert_eq!(lake.seen().await.rows, seen.rows, "{point}: after one more run");
+        assert_eq!(lake.litter().await, [""; 0], "{point}");
+    }
+    origin.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_owner_cannot_overwrite_a_large_file() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    let document = |seed: u64| {
+        use rand::{RngCore, SeedableRng};
+        let mut bytes = vec![0; 13 << 20];
+        rand_chacha::ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+        [doc! { "_id": 1, "site": "a", "noise": Binary { subtype: BinarySubtype::Generic, bytes } }]
+    };
+    for (turn, prepared) in [("create", false), ("replace", true)] {
+        let lake = table(&origin, Some((&server, turn)));
+        if prepared {
+            origin.becomes(&document(1)).await;
+            lake.run(&[], &[]);
+        }
+        origin.becomes(&document(2)).await;
+        let paused = paused(&lake, "before-upload-completes").await;
+        origin.becomes(&document(3)).await;
+        successor(&lake, &paused).await;
+        wakes(&lake, paused, turn).await;
+    }
+    origin.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_paused_owner_adds_beside_its_successors_work_is_mended_by_the_next_run() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    let with = |site: &str| [before(), vec![at(50, site)]].concat();
+    origin.becomes(&before()).await;
+    let lake = table(&origin, Some((&server, "lake")));
+    lake.run(&[], &[]);
+    origin.becomes(&with("x")).await;
+    let paused = paused(&lake, "before-data").await;
+    // The document is at `y` when the successor reads it, so that nobody expects anything at `x`.
+    origin.becomes(&with("y")).await;
+    successor(&lake, &paused).await;
+    let seen = lake.seen().await;
+    signal(&paused, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 1, "{ended}");
+    lake.run(&[], &[]);
+    assert_eq!(lake.seen().await.rows, seen.rows);
+    assert_eq!(lake.litter().await, [""; 0]);
+    origin.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_owner_keeps_a_lake_on_disk() {
+    let origin = Origin::new().await;
+    origin.becomes(&before()).await;
+    let (lake, undisturbed) = (table(&origin, None), table(&origin, None));
+    lake.run(&[], &[]);
+    undisturbed.run(&[], &[]);
+    origin.becomes(&changed(1)).await;
+    // The lock of a disk does not run out: it ends with its process.
+    let paused = paused(&lake, "before-data").await;
+    let busy = lake.attempt(&[], &[LEASE]);
+    assert!(busy.code == 1 && busy.stdout.contains(&format!("(pid {})", paused.id())), "{busy}");
+    signal(&paused, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 0, "{ended}");
+    undisturbed.run(&[], &[]);
+    assert_eq!(lake.seen().await, undisturbed.seen().await);
+    origin.drop().await;
+}

@@ -1,0 +1,226 @@
+//! P4 with the real program: SIGKILL at every named point there is, on disk and in S3, and then a run to the end. What
+//! is left must be what a run leaves that was never killed.
+
+use crate::support::folding::Origin;
+use crate::support::mongod::Mongod;
+use crate::support::one_table::{OneTable, SMALL, Seen};
+use crate::support::s3::S3;
+use lakefold::kill_point::KillPoint;
+use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// An exit code: 128 and SIGKILL.
+const KILLED: i32 = 137;
+
+/// What a run does when it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scenario {
+    /// The first load.
+    FirstLoad,
+    /// Moves in a circle, a retyping, a partition that loses its file, a document that cannot be read.
+    Change,
+    /// As that, with `--full`, and a partition whose documents are gone.
+    Full,
+    /// A file that is sent in parts; only in an object store.
+    Large,
+}
+
+impl Scenario {
+    const ALL: [Self; 3] = [Self::FirstLoad, Self::Change, Self::Full];
+
+    /// One that meets the point.
+    fn of(point: KillPoint) -> Self {
+        use KillPoint as P;
+        match point {
+            P::MidUpload | P::BeforeUploadCompletes => Self::Large,
+            P::BeforeSpill
+            | P::AfterSpill
+            | P::BeforeStagedRows
+            | P::AfterStagedRows
+            | P::BeforeResumeState
+            | P::AfterResumeState
+            | P::BeforeStagedRemoved
+            | P::MidStagedRemoved
+            | P::AfterStagedRemoved => Self::FirstLoad,
+            P::BeforeUnreadRemoved | P::AfterUnreadRemoved | P::BeforeIndexCleaned | P::AfterIndexCleaned => Self::Full,
+            _ => Self::Change,
+        }
+    }
+
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Full => &["--full"],
+            _ => &[],
+        }
+    }
+}
+
+fn at(id: i32, site: &str) -> Document {
+    doc! { "_id": id, "site": site, "n": id }
+}
+
+fn before() -> Vec<Document> {
+    let mut documents: Vec<Document> = (0..120).map(|id| at(id, ["a", "b", "c", "d", "e", "f"][id as usize % 6])).collect();
+    documents.push(doc! { "_id": Bson::Null, "site": "a", "n": 1 });
+    documents
+}
+
+fn after() -> Vec<Document> {
+    let change = |mut document: Document| {
+        let id = document.get_i32("_id").ok()?;
+        let to = match (id, id % 6) {
+            // A circle, and all of `f` to a new place.
+            (0..12, 0) => "b",
+            (0..12, 1) => "c",
+            (0..12, 2) => "a",
+            (_, 5) => "new",
+            // Nobody is left in `e`.
+            (_, 4) => return None,
+            _ => return Some(document),
+        };
+        document.insert("site", to);
+        Some(document)
+    };
+    let mut documents: Vec<Document> = before().into_iter().filter_map(change).collect();
+    // Integers and texts: the column changes its type, also in `d`, of which nothing else changes.
+    documents.push(doc! { "_id": 100, "site": "b", "n": "hundred" });
+    documents.push(doc! { "_id": Bson::Null, "site": "b", "n": 2 });
+    documents
+}
+
+/// A server, a source, and how lakes of it look that were never disturbed.
+struct Course<'a> {
+    origin: Origin,
+    store: Option<&'a S3>,
+    /// The lake before the change.
+    prepared: (PathBuf, Option<TempDir>),
+    _first: OneTable<'a>,
+    undisturbed: Vec<(Scenario, Seen)>,
+}
+
+impl<'a> Course<'a> {
+    async fn new(store: Option<&'a S3>) -> Self {
+        let origin = Origin::new().await;
+        origin.becomes(&before()).await;
+        let first = table(&origin, store, "first");
+        first.run(&[], &[]);
+        let prepared = first.objects().await;
+        origin.becomes(&after()).await;
+        let mut course = Self { origin, store, prepared, _first: first, undisturbed: Vec::new() };
+        for scenario in Scenario::ALL {
+            let lake = course.lake(scenario, &format!("undisturbed-{scenario:?}")).await;
+            lake.run(scenario.flags(), &[]);
+            course.undisturbed.push((scenario, lake.seen().await));
+        }
+        course
+    }
+
+    /// A lake as a run of `scenario` finds it.
+    async fn lake(&self, scenario: Scenario, name: &str) -> OneTable<'a> {
+        let lake = table(&self.origin, self.store, name);
+        if scenario != Scenario::FirstLoad {
+            lake.becomes(&self.prepared.0).await;
+        }
+        lake
+    }
+
+    /// Kills a run at the n-th time of a point, runs again, compares. Whether the point was reached.
+    async fn survives(&self, scenario: Scenario, point: KillPoint, times: u32) -> bool {
+        let name = format!("{scenario:?}-{}-{times}", point.name());
+        let lake = self.lake(scenario, &name).await;
+        let known = lake.watermarks().await.len();
+        let trap = format!("{}:{times}", point.name());
+        let killed = lake.attempt(scenario.flags(), &[&SMALL[..], &[("LAKEFOLD_KILL_AT", trap.as_str())]].concat());
+        if killed.code != KILLED {
+            assert_eq!(killed.code, 0, "{name}: {killed}");
+            return false;
+        }
+        // P3: what the watermark covers is in the lake, and it never moves twice for one window.
+        let moved = lake.watermarks().await.len() > known;
+        let after_watermark = KillPoint::ALL.iter().position(|p| *p == KillPoint::AfterWatermark);
+        let position = KillPoint::ALL.iter().position(|p| *p == point);
+        assert_eq!(moved, position >= after_watermark, "{name}: the watermark");
+
+        lake.run(scenario.flags(), &SMALL);
+        let undisturbed = self.undisturbed.iter().find(|(of, _)| *of == scenario).map(|(_, seen)| seen);
+        assert_eq!(Some(&lake.seen().await), undisturbed, "{name}: killed (left), undisturbed (right)");
+        let watermarks = lake.watermarks().await;
+        let last = watermarks.last().expect("a line");
+        assert!(watermarks.iter().all(|line| line["watermark"] <= last["watermark"]), "{name}: it moved back");
+        assert_eq!(lake.litter().await, [""; 0], "{name}: litter");
+        true
+    }
+}
+
+fn table<'a>(origin: &Origin, store: Option<&'a S3>, name: &str) -> OneTable<'a> {
+    let store = store.map(|server| (server, name));
+    OneTable::of(Mongod::shared().uri(), &origin.database, "updated_at,site=site", store)
+}
+
+/// Whether the long version was asked for: every point in every scenario that meets it, and at later times, too.
+fn soaking() -> bool {
+    std::env::var_os("LAKEFOLD_SOAK").is_some()
+}
+
+async fn killed_at_each_point(store: Option<&S3>) {
+    let course = Course::new(store).await;
+    let mut kills = 0;
+    for &point in KillPoint::ALL {
+        let of_point = Scenario::of(point);
+        if of_point == Scenario::Large {
+            continue;
+        }
+        assert!(course.survives(of_point, point, 1).await, "no run of {of_point:?} reaches {}", point.name());
+        kills += 1;
+        if soaking() {
+            for scenario in Scenario::ALL {
+                for times in 1..4 {
+                    kills += u32::from(course.survives(scenario, point, times).await);
+                }
+            }
+        }
+    }
+    println!("killed at {} points, {kills} times", KillPoint::ALL.len());
+    course.origin.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_killed_at_any_point_on_disk_is_repaired_by_the_next() {
+    killed_at_each_point(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_killed_at_any_point_in_s3_is_repaired_by_the_next() {
+    killed_at_each_point(Some(&S3::moto())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_file_killed_half_sent_is_sent_again() {
+    let server = S3::moto();
+    let origin = Origin::new().await;
+    let noise = |seed: u64| {
+        use rand::{RngCore, SeedableRng};
+        let mut bytes = vec![0; 13 << 20];
+        rand_chacha::ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+        Binary { subtype: BinarySubtype::Generic, bytes }
+    };
+    origin.becomes(&[doc! { "_id": 1, "site": "a", "noise": noise(1) }]).await;
+    let undisturbed = table(&origin, None, "undisturbed");
+    undisturbed.run(&[], &[]);
+    for point in [KillPoint::MidUpload, KillPoint::BeforeUploadCompletes] {
+        let lake = table(&origin, Some(&server), point.name());
+        let killed = lake.attempt(&[], &[("LAKEFOLD_KILL_AT", point.name())]);
+        assert_eq!(killed.code, KILLED, "no run reaches {}: {killed}", point.name());
+        lake.run(&[], &[]);
+        assert_eq!(lake.seen().await, undisturbed.seen().await, "{}", point.name());
+        assert_eq!(lake.litter().await, [""; 0], "{}", point.name());
+    }
+    origin.drop().await;
+}
+
+#[test]
+fn every_point_is_killed_at() {
+    let large = KillPoint::ALL.iter().filter(|point| Scenario::of(**point) == Scenario::Large);
+    assert_eq!(large.count(), 2, "a_large_file_killed_half_sent_is_sent_again names them by hand");
+}
