@@ -78,7 +78,8 @@ impl ReadPlan {
             let end = |name: &str| document.get(name).cloned();
             Some(IdRange { from: end("from"), resumed: document.get_bool("resumed").ok()?, to: end("to") })
         };
-        let ranges: Option<Vec<IdRange>> = document.get_array("ranges").ok().and_then(|list| list.iter().map(range).collect());
+        let ranges: Option<Vec<IdRange>> =
+            document.get_array("ranges").ok().and_then(|list| list.iter().map(range).collect());
         let bounded = |range: &IdRange| range.from.is_some() || range.to.is_some();
         match ranges {
             Some(ranges) if ranges.len() > 1 && ranges.iter().all(bounded) => Ok(Self { ranges }),

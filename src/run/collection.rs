@@ -77,7 +77,8 @@ impl Job<'_> {
         };
         if let Some(lease) = held.into_inner() {
             let released = tokio::time::timeout(RELEASE_WITHIN, lease.release()).await;
-            let late = || Error::new(Kind::Lake, format!("the lease of {ns} is not given back: the store does not answer"));
+            let late =
+                || Error::new(Kind::Lake, format!("the lease of {ns} is not given back: the store does not answer"));
             if let Err(error) = released.unwrap_or_else(|_| Err(late())) {
                 // What landed stays landed, and what failed stays the reason: the lease runs out by itself.
                 record.warnings.push(error.to_string());

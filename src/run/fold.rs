@@ -31,8 +31,8 @@ use crate::shape::Shaper;
 use arrow::datatypes::Schema;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Store requests under way at once when many small looks are needed.
 pub(super) const LOOKS_AT_ONCE: usize = 16;

@@ -50,7 +50,9 @@ fn changed(turn: i32) -> Vec<Document> {
 
 fn before() -> Vec<Document> {
     let mut documents: Vec<Document> = (0..20).map(|id| at(id, "d")).collect();
-    documents.extend([(30, "a"), (31, "b"), (32, "c"), (33, "a"), (34, "b"), (35, "c"), (36, "e")].map(|(id, site)| at(id, site)));
+    documents.extend(
+        [(30, "a"), (31, "b"), (32, "c"), (33, "a"), (34, "b"), (35, "c"), (36, "e")].map(|(id, site)| at(id, site)),
+    );
     documents
 }
 
@@ -67,7 +69,7 @@ async fn paused(lake: &OneTable<'_>, point: &str) -> Child {
 async fn successor(lake: &OneTable<'_>, paused: &Child) -> Value {
     let started = Instant::now();
     loop {
-        let ended = lake.attempt(&[], &[&SMALL[..], &[LEASE]].concat());
+        let ended = lake.attempt(&[], &SMALL);
         let record: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended}"));
         let collection = record["collections"][0].clone();
         if collection["outcome"] != "busy" {
@@ -85,7 +87,9 @@ async fn wakes(lake: &OneTable<'_>, paused: Child, point: &str) {
     let left = work(lake).await;
     signal(&paused, "-CONT");
     let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
-    assert_eq!(ended.code, 1, "{point}: the paused owner ended well\n{ended}");
+    // One that had moved its watermark before it slept has done its part.
+    let complete = point == "before-journal-removed";
+    assert!(ended.code == 1 || complete, "{point}: the paused owner ended well\n{ended}");
     let (now, changed) = (work(lake).await, |key: &&String| !left.contains_key(*key));
     for (key, bytes) in &left {
         assert!(now.get(key) == Some(bytes), "{point}: {key} is not what the successor wrote\n{ended}");
@@ -103,7 +107,9 @@ async fn work(lake: &OneTable<'_>) -> BTreeMap<String, Vec<u8>> {
         for entry in std::fs::read_dir(below).expect("list") {
             let path = entry.expect("an entry").path();
             let key = path.strip_prefix(&folder).expect("below").to_str().expect("UTF-8").to_owned();
-            let own = ["runs", "journal", "leases", "quarantine"].iter().any(|of| key.starts_with(&format!("_lakefold/{of}")));
+            let own = ["runs", "journal", "leases", "quarantine"]
+                .iter()
+                .any(|of| key.starts_with(&format!("_lakefold/{of}")));
             match path.is_dir() {
                 true => pending.push(path),
                 false if own => {}

@@ -61,7 +61,8 @@ fn at(id: i32, site: &str) -> Document {
 }
 
 fn before() -> Vec<Document> {
-    let mut documents: Vec<Document> = (0..120).map(|id| at(id, ["a", "b", "c", "d", "e", "f"][id as usize % 6])).collect();
+    let mut documents: Vec<Document> =
+        (0..120).map(|id| at(id, ["a", "b", "c", "d", "e", "f"][id as usize % 6])).collect();
     documents.push(doc! { "_id": Bson::Null, "site": "a", "n": 1 });
     documents
 }

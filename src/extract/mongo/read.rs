@@ -46,12 +46,7 @@ pub(super) fn start(
     })
 }
 
-async fn run(
-    connection: Arc<Connection>,
-    request: ReadRequest,
-    plan: Option<ReadPlan>,
-    sender: Sender,
-) -> Result<()> {
+async fn run(connection: Arc<Connection>, request: ReadRequest, plan: Option<ReadPlan>, sender: Sender) -> Result<()> {
     let layout = layout::of(&connection, &request.namespace).await?;
     let queries = match plan {
         Some(plan) => plan::along(plan),

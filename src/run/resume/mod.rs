@@ -100,7 +100,8 @@ pub async fn staged_tables(lake: &Lake) -> Result<HashSet<String>> {
     let mut tables = HashSet::new();
     let mut listing = lake.list(&root);
     while let Some(object) = listing.try_next().await? {
-        let table = object.key.strip_prefix(&root).and_then(|key| key.match_indices('/').nth(1).map(|(end, _)| &key[..end]));
+        let table =
+            object.key.strip_prefix(&root).and_then(|key| key.match_indices('/').nth(1).map(|(end, _)| &key[..end]));
         tables.extend(table.map(str::to_owned));
     }
     Ok(tables)

@@ -65,11 +65,14 @@ impl RowsWriter {
             self.stream(Schema::new(fields).with_metadata(metadata), columns)?;
         }
         if !batch.quarantined.is_empty() {
-            let fields = vec![Field::new("document", DataType::Binary, false), Field::new("reason", DataType::Utf8, false)];
+            let fields =
+                vec![Field::new("document", DataType::Binary, false), Field::new("reason", DataType::Utf8, false)];
             let documents = batch.quarantined.iter().map(|document| document.document.as_ref());
             let reasons = batch.quarantined.iter().map(|document| document.reason.as_str());
-            let columns: Vec<ArrayRef> =
-                vec![Arc::new(BinaryArray::from_iter_values(documents)), Arc::new(StringArray::from_iter_values(reasons))];
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(BinaryArray::from_iter_values(documents)),
+                Arc::new(StringArray::from_iter_values(reasons)),
+            ];
             self.stream(Schema::new(fields), columns)?;
         }
         Ok(())

@@ -153,15 +153,13 @@ impl<'a> OneTable<'a> {
         lake.join(format!("_lakefold/{kind}/{}/c.{extension}", self.database))
     }
 
-    /// What dead runs have left: below the state's folder that is gone at rest, and in the folder of temporary files.
+    /// What dead runs have left: below the folders of state that are empty at rest, and in the folder of temporary
+    /// files. A dead owner's lease is none: it gives way by itself, and an idle run takes none.
     pub async fn litter(&self) -> Vec<String> {
         let (lake, _kept) = self.objects().await;
         let mut found = Vec::new();
         for folder in ["journal", "staged", "tmp"] {
             collect(&lake.join("_lakefold").join(folder), &mut found);
-        }
-        if self.store.is_some() {
-            collect(&lake.join("_lakefold/leases"), &mut found);
         }
         let scratch = fs::read_dir(self.place.path().join("tmp")).expect("list");
         found.extend(scratch.map(|entry| entry.expect("an entry").path().display().to_string()));
