@@ -200,6 +200,35 @@ async fn what_a_paused_owner_adds_beside_its_successors_work_is_mended_by_the_ne
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_owner_does_not_remove_the_journal_of_a_run_under_way() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    origin.becomes(&before()).await;
+    let lake = table(&origin, Some((&server, "lake")));
+    let owner = paused(&lake, "before-journal-removed").await;
+    origin.becomes(&changed(1)).await;
+    // Nothing new until the lease has run out; then the successor stops when its journal is written.
+    let started = Instant::now();
+    while lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-lease")]).code == 1 {
+        assert!(started.elapsed() < SOON, "the lease never gives way");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let under_way = paused(&lake, "after-journal").await;
+    let journal = |folder: &std::path::Path| std::fs::read(lake.state_in(folder, "journal", "json")).ok();
+    let (folder, _kept) = lake.objects().await;
+    let written = journal(&folder).expect("a journal");
+    signal(&owner, "-CONT");
+    owner.wait_with_output().expect("wait");
+    let (folder, _kept) = lake.objects().await;
+    assert_eq!(journal(&folder), Some(written), "the journal is not that of the run under way");
+    signal(&under_way, "-CONT");
+    under_way.wait_with_output().expect("wait");
+    lake.run(&[], &[]);
+    assert_eq!(lake.litter().await, [""; 0]);
+    origin.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_owner_keeps_a_lake_on_disk() {
     let origin = Origin::new().await;
     origin.becomes(&before()).await;
