@@ -47,8 +47,10 @@ mod tests {
     #[test]
     fn folders_of_the_dead_are_swept_and_no_others() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
-        let (here, pid) = (lake::mark(), std::process::id().to_string());
-        let dead = here.replacen(&pid, &child.id().to_string(), 1);
+        let (here, pid) = (lake::mark(), child.id().to_string());
+        // `<place>-<pid>-<started>-`
+        let dead: Vec<&str> = here.split('-').enumerate().map(|(at, part)| if at == 1 { &pid } else { part }).collect();
+        let dead = dead.join("-");
         child.wait().unwrap();
         let live = folder().unwrap();
         let dead = std::env::temp_dir().join(format!("{PREFIX}{dead}x"));
