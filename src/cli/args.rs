@@ -86,6 +86,9 @@ pub struct RunArgs {
     /// Let a document that cannot be read fail its collection
     #[arg(long)]
     pub strict: bool,
+    /// Wait for the crawlers that are started, and report the tables they changed
+    #[arg(long)]
+    pub wait: bool,
     /// Memory to use, such as 512MiB; at least 128MiB
     #[arg(long, value_name = "SIZE", value_parser = settings::memory)]
     pub memory: Option<u64>,

@@ -85,6 +85,7 @@ pub fn run_options(
         since,
         dry_run: args.dry_run,
         strict: args.strict,
+        wait: args.wait,
         interrupt,
     })
 }

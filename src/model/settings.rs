@@ -19,6 +19,8 @@ pub struct Settings {
     pub source: SourceSettings,
     /// `[lake]`
     pub lake: LakeSettings,
+    /// `[catalog]`
+    pub catalog: CatalogSettings,
     /// `[mail]`
     pub mail: MailSettings,
     /// `[privacy] hash_key`
@@ -60,6 +62,51 @@ pub struct LakeSettings {
     pub path_style: bool,
     /// zstd level of the Parquet files, 1 to 22.
     pub zstd_level: i32,
+}
+
+/// Who tells the catalog of the tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CatalogMode {
+    /// Nobody.
+    #[default]
+    None,
+    /// A Glue crawler, which lakefold points at the tables.
+    Crawler,
+    /// lakefold itself.
+    Tables,
+}
+
+/// `[catalog]`
+#[derive(Debug, Clone)]
+pub struct CatalogSettings {
+    /// Who writes it.
+    pub mode: CatalogMode,
+    /// Name of the crawler of a database, with `{env}` and `{database}` in it.
+    pub crawler: String,
+    /// Name of the database in the catalog, with `{env}` and `{database}` in it.
+    pub database: String,
+    /// Start the crawler even when no partition or column is new.
+    pub always: bool,
+    /// Create a crawler that is missing.
+    pub create: bool,
+    /// Role of crawlers that are created.
+    pub role: Option<String>,
+    /// How long a crawler that runs, or that another run is at, is waited for.
+    pub ready_within: Duration,
+}
+
+impl Default for CatalogSettings {
+    fn default() -> Self {
+        Self {
+            mode: CatalogMode::None,
+            crawler: "{env}-{database}".to_owned(),
+            database: "{database}".to_owned(),
+            always: false,
+            create: false,
+            role: None,
+            ready_within: Duration::from_secs(600),
+        }
+    }
 }
 
 /// Where the summary is mailed.

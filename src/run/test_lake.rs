@@ -44,6 +44,7 @@ impl TestLake {
                 path_style: false,
                 zstd_level: 3,
             },
+            catalog: Default::default(),
             mail: MailSettings { transport: MailTransport::None, dir: "mail".into(), from: None, to: vec![] },
             hash_key: None,
             run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },

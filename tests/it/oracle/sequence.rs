@@ -178,6 +178,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
+            wait: false,
             interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
@@ -236,6 +237,7 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             path_style: false,
             zstd_level: 1,
         },
+        catalog: Default::default(),
         mail: MailSettings {
             transport: MailTransport::None,
             dir: lake.path().join("mail"),
