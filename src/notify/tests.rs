@@ -92,13 +92,12 @@ fn eventful() -> RunRecord {
             .into(),
     ];
     let mut record = record(1, vec![bills, patients, stock, visits, collection("wards", Outcome::Idle)]);
-    record.catalog =
-        vec![CatalogRecord {
-            crawler: "prod-hospital".into(),
-            outcome: "started".into(),
-            targets_added: 2,
-            ..CatalogRecord::default()
-        }];
+    record.catalog = vec![CatalogRecord {
+        crawler: "prod-hospital".into(),
+        outcome: "started".into(),
+        targets_added: 2,
+        ..CatalogRecord::default()
+    }];
     record.notifications =
         vec![NotificationRecord { channel: "mail".into(), outcome: "create folder mail: Permission denied".into() }];
     record

@@ -1,5 +1,6 @@
 //! The fold of one collection: window in, data files out. The caller moves the watermark when it succeeds (P3).
 
+use super::catalog;
 use super::collection::{Job, settings_error};
 use super::index;
 use super::land::land_all;
@@ -23,6 +24,7 @@ use crate::model::batch::RawBatch;
 use crate::model::record::CollectionRecord;
 use crate::model::table::{self, TableSchema, TableSettings};
 use crate::model::window::Scope;
+use crate::publish::catalog::Owed;
 use crate::publish::{JOURNAL_FORMAT, Journal};
 use crate::shape::Shaper;
 use arrow::datatypes::Schema;
@@ -62,12 +64,12 @@ pub(super) struct Found {
 }
 
 impl Folding<'_> {
-    /// Reads, merges and lands; fills the record.
+    /// Reads, merges and lands; fills the record, and returns what the catalog is owed of it.
     pub async fn run(
         &self,
         record: &mut CollectionRecord,
         batches: BoxStream<'static, Result<RawBatch>>,
-    ) -> Result<()> {
+    ) -> Result<Owed> {
         let job = self.job;
         let ns = &job.spec.namespace;
         let full = self.decision.scope == Scope::Full;
@@ -173,10 +175,18 @@ impl Folding<'_> {
             self.remove_unread(&workshop, &places.files, &written, full, &head, &places.resolution.moved_out).await?;
         record.rows.deleted += gone.1;
         record.files.deleted += gone.0.len() as u64;
-        for partition in gone.0 {
-            head.files.remove(&partition);
+        for partition in &gone.0 {
+            head.files.remove(partition);
         }
         self.tally(record, &window, retyped.iter().chain(&done));
+        let owed = catalog::owed(
+            found.schema.as_ref().map(|(schema, _)| schema),
+            &table,
+            retyped.iter().chain(&done),
+            gone.0,
+            self.unfinished.run_id.is_some(),
+            job.run_id,
+        );
         check_rows(&record.rows)?;
         if let Some(lease) = self.lease {
             lease.check()?;
@@ -195,7 +205,7 @@ impl Folding<'_> {
             }
             quarantine::store(job.lake, ns, job.run_id, &window.quarantined).await?;
         }
-        Ok(())
+        Ok(owed)
     }
 
     async fn find(&self) -> Result<Found> {

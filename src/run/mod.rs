@@ -1,5 +1,6 @@
 //! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
 
+mod catalog;
 pub mod clock;
 mod collection;
 mod fold;

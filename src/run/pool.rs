@@ -1,5 +1,6 @@
 //! A whole run: every collection of the manifest, some at once, and one record of them all.
 
+use super::catalog::{self, Telling};
 use super::clock;
 use super::collection::Job;
 use super::interrupt::Interrupt;
@@ -15,6 +16,7 @@ use crate::model::progress::Progress;
 use crate::model::record::{self, CollectionRecord, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
+use crate::publish::catalog::Ledger;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -53,13 +55,15 @@ pub async fn run(
     };
 
     let chosen: Vec<CollectionSpec> = collections
-        .into_iter()
+        .iter()
         .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
+        .cloned()
         .collect();
     let memory = settings.run.memory.saturating_sub(BASE);
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
+    let ledger = catalog::is_told(settings, &options).then(|| Ledger::new(&lake));
     let mut jobs: Vec<BoxFuture<'_, (CollectionRecord, Option<Kind>)>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {
         let job = Job {
@@ -74,6 +78,7 @@ pub async fn run(
             interrupt: &interrupt,
             budget,
             unfinished: unfinished.contains(&spec.namespace.folder()),
+            ledger: ledger.as_ref(),
         };
         jobs.push(async move { job.run().await }.boxed());
     }
@@ -87,6 +92,13 @@ pub async fn run(
         code => code,
     };
 
+    let told = match &ledger {
+        Some(ledger) => {
+            let telling = Telling { settings, lake: &lake, ledger, options: &options, run_id: &run_id };
+            telling.settle(&collections, &records, &interrupt).await
+        }
+        None => Vec::new(),
+    };
     let mut record = RunRecord {
         format: record::FORMAT,
         run_id: run_id.clone(),
@@ -96,7 +108,7 @@ pub async fn run(
         exit_code: 0,
         dry_run: options.dry_run,
         collections: records,
-        catalog: Vec::new(),
+        catalog: told,
         notifications: Vec::new(),
     };
     record.exit_code = exit_code(&record);

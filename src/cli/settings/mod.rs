@@ -3,6 +3,7 @@
 //! A file is read to its end whatever is wrong with it; every problem names file, line and key. Values that came out
 //! of a variable are never shown.
 
+mod catalog;
 mod document;
 #[cfg(test)]
 mod tests;
@@ -115,15 +116,16 @@ pub fn parse(text: &str, file: &str, environment: &str, lookup: &Lookup<'_>) -> 
         table.get_ref(),
         &["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "privacy", "run"],
     );
-    catalog(&mut reader, &root);
     let privacy = reader.section(&root, "privacy", &["hash_key"]);
+    let lake = lake(&mut reader, &root, lookup);
     let settings = Settings {
         environment: environment.to_owned(),
         timezone: timezone(&mut reader, &root),
         timestamps: timestamps(&mut reader, &root),
         manifest: manifest(&mut reader, &root),
         source: source(&mut reader, &root),
-        lake: lake(&mut reader, &root, lookup),
+        catalog: catalog::catalog(&mut reader, &root, &lake.url),
+        lake,
         mail: mail(&mut reader, &root),
         hash_key: reader.string(&privacy, "hash_key").map(|key| Secret::new(key.value)),
         run: run(&mut reader, &root),
@@ -235,24 +237,6 @@ fn check_lake_url(reader: &mut Reader<'_>, url: &Text) {
 
 fn is_http(url: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
-}
-
-/// The catalog is not touched yet: only the word for that is taken. The other keys of the section are allowed beside
-/// it, because they say nothing while the mode is `none`.
-fn catalog(reader: &mut Reader<'_>, root: &Section<'_>) {
-    let section = reader.section(root, "catalog", &["mode", "crawler", "always"]);
-    if !section.exists() {
-        return;
-    }
-    if let Some(mode) = reader.required(&section, "mode", "none").filter(|mode| mode.value != "none") {
-        let message = match mode.value.as_str() {
-            "crawler" | "tables" => format!("{} is not in this build yet", mode.shown()),
-            _ => format!("unknown mode {}", mode.shown()),
-        };
-        reader.reject(&mode, message).hint("write `mode = \"none\"` and point the crawler at the lake yourself");
-    }
-    reader.string(&section, "crawler");
-    reader.boolean(&section, "always");
 }
 
 fn mail(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings {

@@ -53,6 +53,9 @@ pub struct Owed {
     /// Nothing is known of what changed: the catalog is compared with the lake.
     #[serde(default)]
     pub whole: bool,
+    /// The table began with what is owed: every file it has is among `new`.
+    #[serde(default)]
+    pub all: bool,
     /// Columns or fields of structs are new.
     #[serde(default)]
     pub grown: bool,
@@ -91,6 +94,7 @@ impl Owed {
     /// Adds what a later run owes.
     pub fn merge(&mut self, later: Owed) {
         self.whole |= later.whole;
+        self.all |= later.all;
         self.grown |= later.grown;
         self.retyped |= later.retyped;
         self.new.retain(|partition| !later.gone.contains(partition));

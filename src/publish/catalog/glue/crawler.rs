@@ -1,6 +1,6 @@
 //! Crawlers: looked at, pointed at more folders, started, created.
 
-use super::{Answer, Glue, Refusal, refused, unless_missing};
+use super::{Answer, Glue, refused, unless_missing};
 use aws_sdk_glue::types::{
     CrawlerState, CrawlerTargets, DeleteBehavior, LastCrawlStatus, RecrawlBehavior, RecrawlPolicy, S3Target,
     SchemaChangePolicy, UpdateBehavior,
@@ -17,6 +17,8 @@ pub struct Crawler {
     pub prefix: String,
     /// Its targets cannot be changed: it looks at new folders only.
     pub fixed: bool,
+    /// When its last crawl began, in milliseconds since 1970.
+    pub crawled_at: Option<i64>,
     /// Why its last crawl failed or was stopped.
     pub failure: Option<String>,
     targets: CrawlerTargets,
@@ -89,6 +91,7 @@ impl Glue {
         let failed = last.and_then(|last| last.status()).filter(|status| **status != LastCrawlStatus::Succeeded);
         let why = last.and_then(|last| last.error_message()).unwrap_or("see its log");
         Ok(Some(Crawler {
+            crawled_at: last.and_then(|last| last.start_time()).and_then(|time| time.to_millis().ok()),
             ready: found.state() == Some(&CrawlerState::Ready),
             failure: failed.map(|status| format!("{}: {}", status.as_str(), crate::model::redact::quoted(why))),
             fixed: found.recrawl_policy().and_then(|policy| policy.recrawl_behavior())
@@ -134,7 +137,7 @@ impl Glue {
             .schema_change_policy(policy)
             .recrawl_policy(recrawl)
             .configuration(plan.configuration());
-        request.send().await.map_err(refused(call)).map(drop).map_err(|refusal: Refusal| refusal)
+        request.send().await.map_err(refused(call)).map(drop)
     }
 }
 
@@ -149,6 +152,7 @@ mod tests {
             database: None,
             prefix: String::new(),
             fixed: false,
+            crawled_at: None,
             failure: None,
             targets: CrawlerTargets::builder().set_s3_targets(Some(targets)).build(),
         }

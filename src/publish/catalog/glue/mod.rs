@@ -12,11 +12,12 @@ pub use crawler::{Crawler, CrawlerPlan};
 pub use partition::{Partition, PartitionPlace};
 pub use table::Table;
 
+use crate::aws::Aws;
 use crate::error::{Error, Kind};
 use crate::model::redact;
-use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_glue::Client;
+use aws_sdk_glue::config::Region;
 use aws_sdk_glue::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use std::fmt;
 use std::time::Duration;
@@ -67,14 +68,17 @@ pub struct Refusal {
 pub type Answer<T> = Result<T, Refusal>;
 
 impl Glue {
-    /// A client with the credentials, region and endpoint of `config`.
-    pub fn new(config: &SdkConfig) -> Self {
+    /// A client that reaches AWS by `aws`; where nothing there names a region, Glue is in that of the lake.
+    pub async fn new(aws: &Aws, lake_region: Option<&str>) -> Self {
         let retry = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(FIRST_PAUSE)
             .with_max_backoff(LONGEST_PAUSE);
-        let config = aws_sdk_glue::config::Builder::from(config).retry_config(retry).build();
-        Self { client: Client::from_conf(config) }
+        let mut config = aws_sdk_glue::config::Builder::from(aws.config().await).retry_config(retry);
+        if let Some(region) = lake_region.filter(|_| config.get_region().is_none()) {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        Self { client: Client::from_conf(config.interceptor(aws.attempts()).build()) }
     }
 }
 
@@ -119,9 +123,7 @@ where
             Refusal { fault: fault(&code), call, text: format!("{code}: {message}") }
         }
         // No answer at all: network, endpoint, credentials.
-        None => {
-            Refusal { fault: Fault::Other, call, text: redact::quoted(&DisplayErrorContext(error).to_string()) }
-        }
+        None => Refusal { fault: Fault::Other, call, text: redact::quoted(&DisplayErrorContext(error).to_string()) },
     }
 }
 

@@ -1,11 +1,12 @@
 //! Partitions of a table: their columns are always those of the table.
 
-use super::table::{columns, spells, storage};
+use super::table::{columns, contradict, same, storage};
 use super::{Answer, Fault, Glue, Refusal, refused};
 use crate::model::catalog::CatalogTable;
 use aws_sdk_glue::error::BuildError;
 use aws_sdk_glue::types::{
-    BatchUpdatePartitionRequestEntry, Partition as RawPartition, PartitionInput, PartitionValueList, StorageDescriptor,
+    BatchUpdatePartitionRequestEntry, Column, ErrorDetail, Partition as RawPartition, PartitionInput,
+    PartitionValueList, StorageDescriptor,
 };
 
 /// Partitions that one call creates or changes at most.
@@ -37,12 +38,16 @@ pub struct PartitionPlace {
 impl Partition {
     /// Whether its columns are those of the table.
     pub fn agrees(&self, table: &CatalogTable) -> bool {
-        let columns = self.raw.storage_descriptor().map(StorageDescriptor::columns).unwrap_or_default();
-        columns.len() == table.columns.len()
-            && columns
-                .iter()
-                .zip(&table.columns)
-                .all(|(now, wanted)| now.name() == wanted.name && spells(now, &wanted.kind.to_string()))
+        same(self.columns(), table)
+    }
+
+    /// Whether a column has another type than the table's, or is none of the table's.
+    pub fn contradicts(&self, table: &CatalogTable) -> bool {
+        contradict(self.columns(), table)
+    }
+
+    fn columns(&self) -> &[Column] {
+        self.raw.storage_descriptor().map(StorageDescriptor::columns).unwrap_or_default()
     }
 
     /// Whether it lies at `location`.
@@ -75,24 +80,25 @@ impl Glue {
             let request = self.client.batch_create_partition().database_name(database).table_name(&table.name);
             let output = request.set_partition_input_list(Some(inputs)).send().await.map_err(refused(call))?;
             for error in output.errors() {
-                let detail = error.error_detail();
-                let refusal = Refusal::item(
-                    call,
-                    detail.and_then(|detail| detail.error_code()),
-                    detail.and_then(|detail| detail.error_message()),
-                );
+                let refusal = item(call, error.error_detail());
                 if refusal.fault != Fault::Exists {
                     return Err(refusal);
                 }
                 there.extend(batch.iter().filter(|place| place.values == error.partition_values()).cloned());
             }
         }
-        let entry = |place: &PartitionPlace| Ok((place.values.clone(), input(table, place, "glue:BatchUpdatePartition")?));
+        let entry =
+            |place: &PartitionPlace| Ok((place.values.clone(), input(table, place, "glue:BatchUpdatePartition")?));
         self.update_partitions(database, &table.name, there.iter().map(entry).collect::<Answer<_>>()?).await
     }
 
     /// Gives partitions the columns of the table and leaves all else of them to whoever made them.
-    pub async fn retype_partitions(&self, database: &str, table: &CatalogTable, partitions: &[Partition]) -> Answer<()> {
+    pub async fn retype_partitions(
+        &self,
+        database: &str,
+        table: &CatalogTable,
+        partitions: &[Partition],
+    ) -> Answer<()> {
         let call = "glue:BatchUpdatePartition";
         let entry = |partition: &Partition| {
             let raw = partition.raw.clone();
@@ -120,13 +126,7 @@ impl Glue {
             let lists = lists.map_err(|e| Refusal::unsayable(call, &e))?;
             let request = self.client.batch_delete_partition().database_name(database).table_name(table);
             let output = request.set_partitions_to_delete(Some(lists)).send().await.map_err(refused(call))?;
-            for detail in output.errors().iter().map(|error| error.error_detail()) {
-                unless_gone(Refusal::item(
-                    call,
-                    detail.and_then(|detail| detail.error_code()),
-                    detail.and_then(|detail| detail.error_message()),
-                ))?;
-            }
+            output.errors().iter().try_for_each(|error| unless_gone(item(call, error.error_detail())))?;
         }
         Ok(())
     }
@@ -149,16 +149,14 @@ impl Glue {
             let batch = batch.map_err(|e| Refusal::unsayable(call, &e))?;
             let request = self.client.batch_update_partition().database_name(database).table_name(table);
             let output = request.set_entries(Some(batch)).send().await.map_err(refused(call))?;
-            for detail in output.errors().iter().map(|error| error.error_detail()) {
-                unless_gone(Refusal::item(
-                    call,
-                    detail.and_then(|detail| detail.error_code()),
-                    detail.and_then(|detail| detail.error_message()),
-                ))?;
-            }
+            output.errors().iter().try_for_each(|error| unless_gone(item(call, error.error_detail())))?;
         }
         Ok(())
     }
+}
+
+fn item(call: &'static str, detail: Option<&ErrorDetail>) -> Refusal {
+    Refusal::item(call, detail.and_then(ErrorDetail::error_code), detail.and_then(ErrorDetail::error_message))
 }
 
 /// A partition that somebody removed meanwhile needs nothing any more.

@@ -4,11 +4,14 @@ use super::{Answer, Fault, Glue, Refusal, refused, unless_missing};
 use crate::model::catalog::{CatalogColumn, CatalogTable};
 use aws_sdk_glue::error::BuildError;
 use aws_sdk_glue::types::{Column, SerDeInfo, StorageDescriptor, Table as RawTable, TableInput};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 const INPUT_FORMAT: &str = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat";
 const OUTPUT_FORMAT: &str = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat";
 const SERDE: &str = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe";
+
+/// The only type of table that Athena can describe.
+const EXTERNAL: &str = "EXTERNAL_TABLE";
 
 /// The parameter that marks a table as written by lakefold; its value is the version of the schema.
 const MARK: &str = "lakefold.schema";
@@ -32,19 +35,27 @@ impl Table {
         marked || location.trim_end_matches('/') == wanted.location.trim_end_matches('/')
     }
 
-    /// Whether a column has another type than wanted, or is none of the wanted ones. A column that is missing does not
-    /// count: a crawl brings it.
+    /// Whether a column has another type than wanted, or is none of the wanted ones.
     pub fn contradicts(&self, wanted: &CatalogTable) -> bool {
-        self.columns().iter().any(|has| {
-            let of = wanted.columns.iter().find(|column| column.name == has.name());
-            of.is_none_or(|column| !spells(has, &column.kind.to_string()))
-        })
+        contradict(self.columns(), wanted)
     }
 
     /// Whether anything differs that lakefold writes.
-    pub fn differs(&self, wanted: &CatalogTable) -> Answer<bool> {
-        let now = self.input("glue:UpdateTable")?;
-        Ok(now != self.wanted(wanted)?)
+    pub fn differs(&self, wanted: &CatalogTable) -> bool {
+        let storage = self.raw.storage_descriptor();
+        let text = |of: fn(&StorageDescriptor) -> Option<&str>| storage.and_then(of).unwrap_or_default();
+        let serde = storage.and_then(|storage| storage.serde_info()).and_then(|serde| serde.serialization_library());
+        let has = |(key, value): (&str, &str)| {
+            self.raw.parameters().and_then(|parameters| parameters.get(key)).map(String::as_str) == Some(value)
+        };
+        let version = wanted.version.to_string();
+        !same(self.columns(), wanted)
+            || text(StorageDescriptor::location) != wanted.location
+            || text(StorageDescriptor::input_format) != INPUT_FORMAT
+            || text(StorageDescriptor::output_format) != OUTPUT_FORMAT
+            || serde != Some(SERDE)
+            || self.raw.table_type() != Some(EXTERNAL)
+            || !parameters(&version).into_iter().all(has)
     }
 
     fn columns(&self) -> &[Column] {
@@ -76,28 +87,18 @@ impl Table {
     fn wanted(&self, wanted: &CatalogTable) -> Answer<TableInput> {
         let call = "glue:UpdateTable";
         let mut input = self.input(call)?;
-        let mut storage = storage(columns(&wanted.columns, self.columns(), call)?, &wanted.location);
-        if let Some(now) = &self.raw.storage_descriptor {
-            storage.parameters.clone_from(&now.parameters);
-        }
-        // Equal but for what the service fills in by itself.
-        if let Some(now) = self.raw.storage_descriptor.clone() {
-            storage = StorageDescriptor {
-                compressed: now.compressed,
-                number_of_buckets: now.number_of_buckets,
-                stored_as_sub_directories: now.stored_as_sub_directories,
-                bucket_columns: now.bucket_columns,
-                sort_columns: now.sort_columns,
-                skewed_info: now.skewed_info,
-                additional_locations: now.additional_locations,
-                ..storage
-            };
-        }
+        let written = storage(columns(&wanted.columns, self.columns(), call)?, &wanted.location);
+        let mut storage = input.storage_descriptor.take().unwrap_or_else(|| StorageDescriptor::builder().build());
+        storage.columns = written.columns;
+        storage.location = written.location;
+        storage.input_format = written.input_format;
+        storage.output_format = written.output_format;
+        storage.serde_info = written.serde_info;
         let mut all = input.parameters.take().unwrap_or_default();
-        all.extend(parameters(wanted));
+        all.extend(owned(&parameters(&wanted.version.to_string())));
         input.parameters = Some(all);
         input.storage_descriptor = Some(storage);
-        input.table_type = Some("EXTERNAL_TABLE".to_owned());
+        input.table_type = Some(EXTERNAL.to_owned());
         Ok(input)
     }
 }
@@ -118,10 +119,10 @@ impl Glue {
             wanted.keys.iter().map(|key| Column::builder().name(key).r#type("string").build()).collect();
         let input = TableInput::builder()
             .name(&wanted.name)
-            .table_type("EXTERNAL_TABLE")
+            .table_type(EXTERNAL)
             .set_partition_keys(Some(keys.map_err(build)?))
             .storage_descriptor(storage(columns(&wanted.columns, &[], call)?, &wanted.location))
-            .set_parameters(Some(parameters(wanted)))
+            .set_parameters(Some(owned(&parameters(&wanted.version.to_string())).collect()))
             .build()
             .map_err(build)?;
         let request = self.client.create_table().database_name(database).table_input(input);
@@ -206,24 +207,44 @@ pub(super) fn storage(columns: Vec<Column>, location: &str) -> StorageDescriptor
         .build()
 }
 
-/// Whether the column's type is the one spelled `kind`, however it is spaced.
-pub(super) fn spells(column: &Column, kind: &str) -> bool {
-    let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>();
-    column.r#type().is_some_and(|now| bare(now) == bare(kind))
+/// Whether a column has another type than wanted, or is none of the wanted ones. A column that is missing does not
+/// count: a crawl brings it.
+pub(super) fn contradict(columns: &[Column], wanted: &CatalogTable) -> bool {
+    columns.iter().any(|now| {
+        let of = wanted.columns.iter().find(|column| column.name == now.name());
+        of.is_none_or(|column| !spells(now, column))
+    })
+}
+
+/// Whether the columns are the wanted ones, in their order, comments included where lakefold has some.
+pub(super) fn same(columns: &[Column], wanted: &CatalogTable) -> bool {
+    let equal = |(now, wanted): (&Column, &CatalogColumn)| {
+        let comment = wanted.comment.as_deref();
+        now.name() == wanted.name && spells(now, wanted) && (comment.is_none() || comment == now.comment())
+    };
+    columns.len() == wanted.columns.len() && columns.iter().zip(&wanted.columns).all(equal)
+}
+
+/// Whether the column has the wanted type, however that is spaced.
+fn spells(now: &Column, wanted: &CatalogColumn) -> bool {
+    let bare =
+        |text: &str| text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>();
+    now.r#type().is_some_and(|now| bare(now) == bare(&wanted.kind.to_string()))
 }
 
 /// What a crawler would write too: without `compressionType` it would find that a parameter has changed and give the
 /// table up.
-fn parameters(wanted: &CatalogTable) -> HashMap<String, String> {
+fn parameters(version: &str) -> [(&str, &str); 6] {
     [
         ("EXTERNAL", "TRUE"),
         ("classification", "parquet"),
         ("compressionType", "none"),
         ("parquet.compression", "ZSTD"),
         ("typeOfData", "file"),
-        (MARK, &wanted.version.to_string()),
+        (MARK, version),
     ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .collect()
+}
+
+fn owned(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
 }
