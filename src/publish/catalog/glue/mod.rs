@@ -10,7 +10,6 @@ mod table;
 
 pub use crawler::{Crawler, CrawlerPlan};
 pub use partition::{Partition, PartitionPlace};
-pub use table::Table;
 
 use crate::aws::Aws;
 use crate::error::{Error, Kind};
@@ -74,8 +73,9 @@ impl Glue {
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(FIRST_PAUSE)
             .with_max_backoff(LONGEST_PAUSE);
+        let region = aws.region().await;
         let mut config = aws_sdk_glue::config::Builder::from(aws.config().await).retry_config(retry);
-        if let Some(region) = lake_region.filter(|_| config.get_region().is_none()) {
+        if let Some(region) = lake_region.filter(|_| region.is_none()) {
             config = config.region(Region::new(region.to_owned()));
         }
         Self { client: Client::from_conf(config.interceptor(aws.attempts()).build()) }
