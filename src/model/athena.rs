@@ -51,6 +51,11 @@ pub fn replace_columns(database: &str, table: &str, columns: &[CatalogColumn]) -
     format!("ALTER TABLE {}.{} REPLACE COLUMNS ({})", name(database), name(table), columns.join(", "))
 }
 
+/// The statement that finds the partitions of a table by their folders.
+pub fn repair(database: &str, table: &str) -> String {
+    format!("MSCK REPAIR TABLE {}.{}", name(database), name(table))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -183,8 +183,7 @@ pub struct SchemaChange {
 pub struct CatalogRecord {
     /// Name of the crawler; empty when the catalog is written without one.
     pub crawler: String,
-    /// What happened to it: `started`, `finished` (its crawl was awaited), `written` (no crawl was needed), or
-    /// [`CatalogRecord::FAILED`].
+    /// What happened to it: one of the words below.
     pub outcome: String,
     /// Include paths added.
     pub targets_added: u64,
@@ -203,12 +202,23 @@ pub struct CatalogRecord {
 }
 
 impl CatalogRecord {
-    /// The outcome of a crawler or database that is still owed something.
+    /// The crawler was started.
+    pub const STARTED: &str = "started";
+    /// The crawler was started, and its crawl awaited.
+    pub const FINISHED: &str = "finished";
+    /// No crawl was needed; what there was to write, lakefold has written.
+    pub const WRITTEN: &str = "written";
+    /// Something is still owed; the reasons say what, and what to do next.
     pub const FAILED: &str = "failed";
 
     /// Whether the catalog is still owed something.
     pub fn has_failed(&self) -> bool {
         self.outcome == Self::FAILED
+    }
+
+    /// Whether there was nothing to do after all.
+    pub fn is_idle(&self) -> bool {
+        self.outcome == Self::WRITTEN && self.tables.is_empty() && self.partitions == 0
     }
 }
 

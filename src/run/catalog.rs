@@ -179,7 +179,7 @@ impl Telling<'_> {
                     self.ledger.clear(database, &payments).await?;
                 }
             }
-            Ok(Some(settled.record))
+            Ok((!settled.record.is_idle()).then_some(settled.record))
         };
         let paid = tokio::select! {
             paid = paying => paid,
@@ -218,8 +218,15 @@ impl Telling<'_> {
         let namespace =
             |collection: &str| Namespace { database: database.to_owned(), collection: collection.to_owned() };
         let mut due: BTreeMap<String, Due> = BTreeMap::new();
+        let down: BTreeSet<String> = records
+            .iter()
+            .filter(|record| record.database == database && !is_up(record))
+            .map(|record| fold(&record.collection))
+            .collect();
         for (table, entry) in &debts.tables {
-            if let Some(owed) = entry.owed.clone().filter(|owed| !owed.is_nothing()) {
+            // A collection that failed after all has no part in what this run tells; what it owes stays on record.
+            let stays = |owed: &Owed| owed.since == self.run_id && down.contains(table);
+            if let Some(owed) = entry.owed.clone().filter(|owed| !owed.is_nothing() && !stays(owed)) {
                 let owed = Due { namespace: namespace(&entry.collection), recorded: Some(owed.clone()), owed };
                 due.insert(table.clone(), owed);
             }

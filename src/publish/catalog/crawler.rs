@@ -82,7 +82,7 @@ impl Catalog<'_> {
         let crawl = always || wanted.iter().any(Wanted::wants_crawl);
         let columns = wanted.iter().any(|of| of.table.is_some() && of.due.owed.wants_columns());
         if !crawl && !columns {
-            "written".clone_into(&mut record.outcome);
+            CatalogRecord::WRITTEN.clone_into(&mut record.outcome);
             return Ok(());
         }
         let paths: Vec<String> = wanted
@@ -108,14 +108,14 @@ impl Catalog<'_> {
                 self.write_columns(database, &crawler.prefix, wanted, record).await;
             }
             if !crawl {
-                "written".clone_into(&mut record.outcome);
+                CatalogRecord::WRITTEN.clone_into(&mut record.outcome);
                 return Ok(());
             }
             let database = crawler.database.as_deref().unwrap_or(&place.database);
             let states = if self.wait { Some(self.glue.states(database).await) } else { None };
             match self.start(name, &crawler, &paths, record).await? {
                 Started::Yes => {
-                    "started".clone_into(&mut record.outcome);
+                    CatalogRecord::STARTED.clone_into(&mut record.outcome);
                     return match states {
                         Some(states) => self.finish(name, database, &crawler, states, record).await,
                         None => Ok(()),
@@ -226,7 +226,10 @@ impl Catalog<'_> {
                 break;
             }
             match self.glue.retype_table(database, &found, wanted).await {
-                Ok(()) => changed.table = true,
+                Ok(()) => {
+                    changed.table = true;
+                    break;
+                }
                 Err(refusal) if refusal.fault == Fault::Again && turn < TRIES => {}
                 Err(refusal) => return Err(say(refusal)),
             }
@@ -291,7 +294,7 @@ impl Catalog<'_> {
         if let Some(failure) = after.failure {
             return Err(format!("its crawl ended with {failure}"));
         }
-        "finished".clone_into(&mut record.outcome);
+        CatalogRecord::FINISHED.clone_into(&mut record.outcome);
         let after = match &states {
             Ok(_) => self.glue.states(database).await,
             Err(_) => Ok(BTreeMap::new()),

@@ -142,19 +142,24 @@ impl<'a> Catalog<'a> {
     }
 }
 
-/// A refusal put into words, for a table whose columns the lake has changed and the catalog has not: without the
-/// permission somebody else has to run the statement.
+/// A refusal put into words, for a table of the catalog that is not as the lake has it; without the permission somebody
+/// else has to run the statement that is said, and `then` after it.
 fn unwritten(refusal: Refusal, database: &str, wanted: &CatalogTable, then: &str) -> String {
-    let denied = refusal.fault == Fault::Denied;
-    let text = format!("{}.{}: {}", database, wanted.name, told(refusal.into_error()));
-    if !denied {
-        return text;
-    }
-    let statement = athena::replace_columns(database, &wanted.name, &wanted.columns);
+    let (fault, call) = (refusal.fault, refusal.call);
+    let text = format!("{database}.{}: {}", wanted.name, told(refusal.into_error()));
+    let statement = match call {
+        _ if fault != Fault::Denied => return text,
+        "glue:CreateTable" => return format!("{text}; or run what lakefold schema {} --ddl prints", wanted.collection),
+        "glue:BatchCreatePartition" => athena::repair(database, &wanted.name),
+        "glue:GetTable" | "glue:UpdateTable" | "glue:GetPartitions" | "glue:BatchUpdatePartition" => {
+            athena::replace_columns(database, &wanted.name, &wanted.columns)
+        }
+        _ => return text,
+    };
     if statement.len() <= STATEMENT_SHOWN {
         format!("{text}; or run {statement}{then}")
     } else {
-        format!("{text}; or drop the table and make it anew: lakefold schema {} --ddl{then}", wanted.collection)
+        format!("{text}; or drop the table and run what lakefold schema {} --ddl prints{then}", wanted.collection)
     }
 }
 

@@ -32,7 +32,7 @@ impl Catalog<'_> {
         let database = &place.database;
         let mut settled = Settled::default();
         settled.record.databases = vec![database.clone()];
-        "written".clone_into(&mut settled.record.outcome);
+        CatalogRecord::WRITTEN.clone_into(&mut settled.record.outcome);
         let sources: BTreeSet<&str> = due.iter().map(|due| due.namespace.database.as_str()).collect();
         let location = sources.first().map(|source| self.folder_url(&format!("{}/", fold(source)))).unwrap_or_default();
         let sources: Vec<&str> = sources.into_iter().collect();
@@ -128,7 +128,7 @@ impl Catalog<'_> {
                 None => self.glue.create_table(database, wanted).await.map(|()| Kept { created: true, written: true }),
                 Some(found) if !found.is_of(wanted) => {
                     return Err(format!(
-                        "the table {database}.{} is of another place than {}; rename it, or set [catalog] database",
+                        "the table {database}.{} is of another place than {}; drop it if that lake is gone, or set [catalog] database",
                         wanted.name, wanted.location
                     ));
                 }

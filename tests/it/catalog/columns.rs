@@ -8,7 +8,7 @@ const CRAWLER: &str = "mode = \"crawler\"\ncrawler = \"{env}-{database}\"";
 /// A stand with a table of two partitions as a crawler has written it, `n` being whole numbers so far.
 async fn crawled() -> Stand {
     let stand = Stand::new(CRAWLER);
-    stand.manifest(&["clinic,visits,updated_at,site=site"]);
+    stand.manifest(&["clinic,visits,updated_at,site=place"]);
     stand.crawler("test-clinic", "clinic", vec![]).await;
     let mut documents = [at(1, "a", 0), at(2, "b", 0)];
     documents.iter_mut().for_each(|document| {
@@ -16,7 +16,13 @@ async fn crawled() -> Stand {
     });
     stand.source("clinic", "visits", &documents);
     stand.run(&[], 0);
-    let columns = [("_id", "bigint"), ("_modified_ms", "bigint"), ("updated_at", "timestamp"), ("n", "bigint")];
+    let columns = [
+        ("_id", "bigint"),
+        ("_modified_ms", "bigint"),
+        ("place", "string"),
+        ("updated_at", "timestamp"),
+        ("n", "bigint"),
+    ];
     stand.as_crawled("clinic", "visits", &columns, "site", &["a", "b"]).await;
     documents[0].insert("n", "seven");
     documents[0].insert("updated_at", at(1, "a", 5).get_datetime("updated_at").expect("a time"));
@@ -26,7 +32,7 @@ async fn crawled() -> Stand {
 }
 
 fn retyped() -> Vec<(String, String)> {
-    [("_id", "bigint"), ("_modified_ms", "bigint"), ("updated_at", "timestamp"), ("n", "string")]
+    [("_id", "bigint"), ("_modified_ms", "bigint"), ("place", "string"), ("updated_at", "timestamp"), ("n", "string")]
         .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
         .to_vec()
 }
@@ -80,7 +86,7 @@ async fn without_the_permission_the_statement_is_printed_until_the_columns_are_r
     assert_eq!(record["collections"][0]["outcome"], "ok", "the data are safe");
     let said = reasons(&record);
     let statement = "ALTER TABLE `clinic`.`visits` REPLACE COLUMNS (`_id` bigint, `_modified_ms` bigint, \
-                     `updated_at` timestamp, `n` string)";
+                     `place` string, `updated_at` timestamp, `n` string)";
     assert!(said.contains(statement) && said.contains("allow glue:UpdateTable"), "{said}");
     assert!(stand.owed("clinic")["visits"]["retyped"].as_bool().unwrap_or_default());
     let summary = stand.summary();

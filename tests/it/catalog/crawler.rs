@@ -14,7 +14,7 @@ async fn thirty_collections_over_three_databases_leave_exactly_the_right_targets
     let mut rows = Vec::new();
     for database in databases {
         for n in 0..10 {
-            rows.push(format!("{database},Coll{n},updated_at,site=site"));
+            rows.push(format!("{database},Coll{n},updated_at,site=place"));
             stand.source(database, &format!("Coll{n}"), &[at(1, "a", 0), at(2, "b", 0)]);
         }
     }
@@ -67,7 +67,7 @@ async fn thirty_collections_over_three_databases_leave_exactly_the_right_targets
 #[tokio::test]
 async fn a_crawler_is_started_for_new_partitions_and_columns_or_always() {
     let stand = Stand::new(CRAWLER);
-    stand.manifest(&["clinic,visits,updated_at,site=site"]);
+    stand.manifest(&["clinic,visits,updated_at,site=place"]);
     stand.source("clinic", "visits", &[at(1, "a", 0)]);
     stand.crawler("test-clinic", "clinic", vec![]).await;
     let starts = || stand.counts().get("StartCrawler").copied().unwrap_or(0);
@@ -81,7 +81,7 @@ async fn a_crawler_is_started_for_new_partitions_and_columns_or_always() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         started = stand.calls().iter().any(|(action, _)| action == "StartCrawler");
     }
-    let columns = [("_id", "bigint"), ("updated_at", "timestamp"), ("_modified_ms", "bigint")];
+    let columns = [("_id", "bigint"), ("_modified_ms", "bigint"), ("place", "string"), ("updated_at", "timestamp")];
     stand.as_crawled("clinic", "visits", &columns, "site", &["a"]).await;
     stand.crawls_take(0.0);
     let ended = crate::support::lakefold::Ended::of(waiting.wait_with_output().expect("wait"));
@@ -117,7 +117,7 @@ async fn a_crawler_is_started_for_new_partitions_and_columns_or_always() {
 #[tokio::test]
 async fn what_died_or_came_before_the_catalog_is_told_all_the_same() {
     let stand = Stand::new("mode = \"none\"");
-    stand.manifest(&["clinic,visits,updated_at,site=site"]);
+    stand.manifest(&["clinic,visits,updated_at,site=place"]);
     stand.source("clinic", "visits", &[at(1, "a", 0)]);
     assert_eq!(stand.run(&[], 0)["catalog"], json!([]));
     assert!(stand.state("catalog/clinic.json").is_none());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 fn two_databases(catalog: &str) -> Stand {
     let stand = Stand::new(catalog);
-    stand.manifest(&["clinic,visits,updated_at,site=site", "ward,beds,updated_at,"]);
+    stand.manifest(&["clinic,visits,updated_at,site=place", "ward,beds,updated_at,"]);
     stand.source("clinic", "visits", &[at(1, "a", 0)]);
     stand.source("ward", "beds", &[at(1, "a", 0)]);
     stand

@@ -212,9 +212,9 @@ pub fn columns_of(storage: Option<&StorageDescriptor>) -> Vec<(String, String)> 
     storage.expect("a storage descriptor").columns().iter().map(of).collect()
 }
 
-/// A document of `site`, modified in minute `minute`.
-pub fn at(id: i32, site: &str, minute: i64) -> Document {
-    doc! { "_id": id, "site": site, "updated_at": DateTime::from_millis(1_714_500_000_000 + minute * 60_000) }
+/// A document of `place`, modified in minute `minute`.
+pub fn at(id: i32, place: &str, minute: i64) -> Document {
+    doc! { "_id": id, "place": place, "updated_at": DateTime::from_millis(1_714_500_000_000 + minute * 60_000) }
 }
 
 /// The catalog's part of a record, by crawler or database.

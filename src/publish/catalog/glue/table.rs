@@ -28,11 +28,11 @@ impl Table {
         self.raw.partition_keys().iter().map(Column::name).collect()
     }
 
-    /// Whether the files it names are those in the folder of `wanted`, or it is marked as lakefold's own.
+    /// Whether the files it names are those in the folder of `wanted`. Another lake's table may well have its name,
+    /// when two environments share a database of the catalog.
     pub fn is_of(&self, wanted: &CatalogTable) -> bool {
         let location = self.raw.storage_descriptor().and_then(|sd| sd.location()).unwrap_or_default();
-        let marked = self.raw.parameters().is_some_and(|parameters| parameters.contains_key(MARK));
-        marked || location.trim_end_matches('/') == wanted.location.trim_end_matches('/')
+        location.trim_end_matches('/') == wanted.location.trim_end_matches('/')
     }
 
     /// Whether a column has another type than wanted, or is none of the wanted ones.
