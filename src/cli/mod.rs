@@ -70,7 +70,7 @@ async fn dispatch(cli: &Cli) -> u8 {
 async fn run(global: &Global, args: &RunArgs, interrupt: Interrupt) -> u8 {
     let (progress, bars) = progress::of(global);
     logging::init(global, bars);
-    let (mut settings, specs) = match input::environment(global) {
+    let (mut settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -98,7 +98,7 @@ fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
 
 async fn status(global: &Global, args: &StatusArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -111,7 +111,7 @@ async fn status(global: &Global, args: &StatusArgs) -> u8 {
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -151,7 +151,7 @@ async fn synth(global: &Global, args: &SynthArgs) -> u8 {
 /// The query's rows go to stdout or into `--out`, as they come.
 async fn query(global: &Global, args: &QueryArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -196,10 +196,17 @@ fn failed(error: &Error, code: u8) -> u8 {
 
 fn refused(why: Refused) -> u8 {
     match why {
-        Refused::Flags(error) => printer::error(&error),
-        Refused::Files(problems) => printer::problems(&problems),
+        Refused::Flags(error) => failed(&error, exit::INPUT),
+        Refused::Unavailable(error) => failed(&error, exit::UNAVAILABLE),
+        Refused::Files(problems) => {
+            printer::problems(&problems);
+            exit::INPUT
+        }
+        Refused::Secrets(problems) => {
+            printer::problems(&problems);
+            exit::UNAVAILABLE
+        }
     }
-    exit::INPUT
 }
 
 /// One JSON document on lines of its own.

@@ -10,7 +10,9 @@
 //! - **P10**: large files are sent in parts from a few fixed buffers; errors name keys, never contents.
 
 mod counting;
+mod credentials;
 mod fault;
+pub mod file;
 mod footer;
 pub mod layout;
 mod lease;
@@ -18,6 +20,7 @@ mod local;
 mod open;
 mod owner;
 mod remote;
+mod s3;
 pub mod state;
 mod version;
 pub mod watermark;
@@ -28,6 +31,7 @@ pub use footer::{Footer, RUN_KEY, SCHEMA_KEY};
 pub use lease::{Holder, Lease};
 pub use version::{Expect, Object, Version};
 
+use crate::aws::Aws;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::settings::LakeSettings;
 use bytes::Bytes;
@@ -70,12 +74,12 @@ impl Lake {
     /// [`Kind::Unavailable`] when the bucket is missing, credentials or permissions do not suffice, nothing answers
     /// or the path is not a folder; [`Kind::Input`] when the URL is not one of a lake.
     pub async fn open(settings: &LakeSettings) -> Result<Self> {
-        Self::open_with(settings, &open::aws_variables()).await
+        Ok(Self { inner: Arc::new(open::open(settings, Aws::of_process()).await?) })
     }
 
     /// As [`Lake::open`], with `(name, value)` pairs in place of this process's `AWS_` variables.
     pub async fn open_with(settings: &LakeSettings, aws: &[(String, String)]) -> Result<Self> {
-        Ok(Self { inner: Arc::new(open::open(settings, aws).await?) })
+        Ok(Self { inner: Arc::new(open::open(settings, &Aws::of_variables(aws)).await?) })
     }
 
     /// The lake's URL without credentials, to be shown.
@@ -173,6 +177,19 @@ impl Lake {
     /// A key as the store's path. Keys come escaped: `%20` in one is three characters, also in the store.
     pub fn path(&self, key: &str) -> Result<StorePath> {
         StorePath::parse(key).or_error(Kind::Lake, "read a key of the lake")
+    }
+
+    /// Aborts the multipart uploads below the folder `prefix` that a dead run left unfinished; returns how many. Only
+    /// for a folder this run holds the lease of. Stores other than S3 forget such uploads by themselves.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] without the permission for it; the data do not suffer from uploads that stay.
+    pub async fn abort_uploads(&self, prefix: &str) -> Result<u64> {
+        let path = self.path(prefix)?;
+        match &self.inner.backend {
+            Backend::Remote(remote) => remote.abort_uploads(&path).await,
+            Backend::Local(_) => Ok(0),
+        }
     }
 
     /// What was asked of the store so far.

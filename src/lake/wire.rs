@@ -1,5 +1,5 @@
-//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read and
-//! repetitions are counted.
+//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read,
+//! repetitions are counted, and no more requests are sent at once than the settings allow.
 //!
 //! `object_store` 0.13 completes a multipart upload unconditionally, though S3 and Google take a condition there.
 //! Its HTTP client can be replaced, so the header is added on the way out. It needs no signature of its own: AWS
@@ -14,6 +14,7 @@ use object_store::{ClientOptions, HeaderValue};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// A header that makes a request conditional.
 #[derive(Debug, Clone)]
@@ -41,11 +42,13 @@ pub(super) async fn conditional<F: Future>(condition: Option<Condition>, complet
 pub(super) struct Wire {
     counters: Arc<Counters>,
     clock: Mutex<Option<(DateTime<Utc>, Instant)>>,
+    slots: Semaphore,
 }
 
 impl Wire {
-    pub(super) fn new(counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { counters, clock: Mutex::new(None) })
+    /// `requests`: how many may be on their way at once.
+    pub(super) fn new(counters: Arc<Counters>, requests: usize) -> Arc<Self> {
+        Arc::new(Self { counters, clock: Mutex::new(None), slots: Semaphore::new(requests.max(1)) })
     }
 
     /// The store's time by the `Date` of its latest answer; this machine's before the first.
@@ -96,6 +99,9 @@ impl HttpService for WireService {
                 request.headers_mut().insert(condition.name, condition.value.clone());
             });
         }
+        // Given back with the head of the answer, not with its end: whoever reads one body may have to write, or to
+        // read another, before it comes to the end of the first. The semaphore is never closed.
+        let _slot = self.wire.slots.acquire().await;
         let answer = self.inner.execute(request).await;
         self.wire.note(&answer);
         answer

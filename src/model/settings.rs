@@ -60,6 +60,52 @@ pub struct LakeSettings {
     pub path_style: bool,
     /// zstd level of the Parquet files, 1 to 22.
     pub zstd_level: i32,
+    /// What S3 is asked beyond that.
+    pub s3: S3Settings,
+}
+
+impl LakeSettings {
+    /// The lake at `url`, with a default for everything else.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            endpoint: None,
+            region: None,
+            path_style: false,
+            zstd_level: 3,
+            s3: S3Settings::default(),
+        }
+    }
+}
+
+/// The keys of `[lake]` that only S3 knows, and how much is asked of a store at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Settings {
+    /// How objects are encrypted at rest.
+    pub encryption: Encryption,
+    /// Whether this account pays for the requests to somebody else's bucket.
+    pub requester_pays: bool,
+    /// Storage class of the data files; `None`: the bucket's.
+    pub storage_class: Option<String>,
+    /// How many requests may be on their way at once; counts for every remote store.
+    pub requests: usize,
+}
+
+impl Default for S3Settings {
+    fn default() -> Self {
+        Self { encryption: Encryption::Bucket, requester_pays: false, storage_class: None, requests: 64 }
+    }
+}
+
+/// Who encrypts an object at rest, and with which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// As the bucket's default has it.
+    Bucket,
+    /// SSE-S3: keys of S3.
+    S3,
+    /// SSE-KMS with the key named, or with the account's key for S3.
+    Kms(Option<String>),
 }
 
 /// Where the summary is mailed.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::settings::{Encryption, S3Settings};
 
 fn lookup(name: &str) -> Option<String> {
     match name {
@@ -192,9 +193,9 @@ fn bad_values_above_the_sections() {
         ("timezone = \"\"", "e.toml:1: timezone: is empty"),
         ("timestamps = \"UTC\"", "e.toml:1: timestamps: `UTC` is none of its words | did you mean `utc`?"),
         (
-            "manifest = \"s3://b/c.csv\"",
-            "e.toml:1: manifest: this build reads the manifest from the local disk only | write a path, such as \
-             `collections.csv`",
+            "manifest = \"gs://b/c.csv\"",
+            "e.toml:1: manifest: `gs://b/c.csv` is no place lakefold reads a manifest from | write a path or an `s3://` \
+             URL, such as `s3://bucket/collections.csv`",
         ),
         ("run = 4", "e.toml:1: run: is a section, not a number | write `[run]` on a line of its own, its keys below"),
     ] {
@@ -263,11 +264,37 @@ fn a_name_is_a_file_in_env_and_a_path_is_itself() {
     assert_eq!(located("./prod"), ("prod".to_owned(), "./prod".to_owned()));
 }
 
-#[test]
-fn a_missing_environment_is_named_with_those_there_are() {
-    let problems = load("dmeo").unwrap_err().problems;
+#[tokio::test]
+async fn a_missing_environment_is_named_with_those_there_are() {
+    let Err(Failure::Invalid(Invalid { problems, .. })) = load("dmeo").await else { panic!("there is none") };
     assert_eq!(problems[0].to_string(), "env/dmeo.toml: no such file");
     assert_eq!(problems[0].hint.as_deref(), Some("did you mean `--env demo`?"));
+}
+
+#[test]
+fn what_is_asked_of_s3_is_checked() {
+    let lake = |keys: &str| read(&format!("{LEAST}{keys}"));
+    let s3 = lake(
+        "encryption = \"sse-kms\"\nkms_key = \"alias/lake\"\nrequester_pays = true\nstorage_class = \"STANDARD_IA\"\nrequests = 8\n",
+    );
+    let expected = S3Settings {
+        encryption: Encryption::Kms(Some("alias/lake".into())),
+        requester_pays: true,
+        storage_class: Some("STANDARD_IA".into()),
+        requests: 8,
+    };
+    assert_eq!(s3.unwrap().lake.s3, expected);
+    assert_eq!(lake("encryption = \"sse-s3\"\n").unwrap().lake.s3.encryption, Encryption::S3);
+    assert_eq!(lake("").unwrap().lake.s3, S3Settings::default());
+    for (keys, problem) in [
+        ("kms_key = \"k\"\n", "says nothing without `encryption = \"sse-kms\"`"),
+        ("encryption = \"kms\"\n", "`kms` is none of its words | did you mean `sse-kms`?"),
+        ("storage_class = \"GLACIER\"\n", "holds objects that nobody can read until they are restored"),
+        ("requests = 0\n", "must be between 1 and 1024"),
+    ] {
+        let problems = lake(keys).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(problem), "{problems:?}");
+    }
 }
 
 #[test]

@@ -9,9 +9,11 @@ mod delete;
 mod multipart;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 pub(super) use delete::S3Delete;
 pub(super) use multipart::Completion;
+pub(super) use uploads::S3Uploads;
 
 use super::conflict;
 use super::counting::{Counters, one};
@@ -46,6 +48,9 @@ pub(super) struct Remote {
     store: Arc<dyn ObjectStore>,
     completion: Completion,
     delete: Option<S3Delete>,
+    uploads: Option<S3Uploads>,
+    /// Class of the data files; state objects are small, short-lived, and stay in the bucket's own.
+    storage_class: Option<String>,
     wire: Arc<Wire>,
     counters: Arc<Counters>,
     buffers: Arc<Semaphore>,
@@ -75,11 +80,20 @@ impl Remote {
     pub(super) fn new(
         store: Arc<dyn ObjectStore>,
         completion: Completion,
-        delete: Option<S3Delete>,
+        s3: Option<(S3Delete, S3Uploads)>,
+        storage_class: Option<String>,
         wire: Arc<Wire>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { store, completion, delete, wire, counters, buffers: Arc::new(Semaphore::new(BUFFERS)) }
+        let (delete, uploads) = s3.unzip();
+        let buffers = Arc::new(Semaphore::new(BUFFERS));
+        Self { store, completion, delete, uploads, storage_class, wire, counters, buffers }
+    }
+
+    /// Aborts what was begun below `folder` and never completed.
+    pub(super) async fn abort_uploads(&self, folder: &Path) -> Result<u64> {
+        let Some(uploads) = &self.uploads else { return Ok(0) };
+        uploads.abort(folder).await.map_err(|e| e.context(format!("abort unfinished uploads below {folder}")))
     }
 
     /// The store's clock.
@@ -182,6 +196,9 @@ impl Remote {
     async fn send(&self, key: &Path, body: &Body<'_>, expect: &Expect, token: &str) -> Result<PutResult, Failure> {
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::Metadata(TOKEN.into()), token.to_owned().into());
+        if let Some(class) = self.storage_class.as_ref().filter(|_| key.filename() == Some(layout::DATA_FILE)) {
+            attributes.insert(Attribute::StorageClass, class.clone().into());
+        }
         match body {
             Body::Bytes(bytes) => {
                 let mode = match expect {

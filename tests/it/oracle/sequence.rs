@@ -229,13 +229,7 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             read_preference: "primary".to_owned(),
             overlap,
         },
-        lake: LakeSettings {
-            url: format!("file:{}", lake.path().display()),
-            endpoint: None,
-            region: None,
-            path_style: false,
-            zstd_level: 1,
-        },
+        lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", lake.path().display())) },
         mail: MailSettings {
             transport: MailTransport::None,
             dir: lake.path().join("mail"),

@@ -163,13 +163,7 @@ impl Folding {
                 read_preference: "primary".to_owned(),
                 overlap: Duration::ZERO,
             },
-            lake: LakeSettings {
-                url: format!("file:{}", self.lake().display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 1,
-            },
+            lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", self.lake().display())) },
             mail: MailSettings {
                 transport: MailTransport::None,
                 dir: self.folder.path().join("mail"),

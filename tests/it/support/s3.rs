@@ -88,7 +88,7 @@ impl S3 {
 
     /// Settings of a lake below `prefix`; the endpoint comes with [`S3::variables`].
     pub fn settings(&self, prefix: &str) -> LakeSettings {
-        LakeSettings { url: self.url(prefix), endpoint: None, region: None, path_style: true, zstd_level: 1 }
+        LakeSettings { path_style: true, zstd_level: 1, ..LakeSettings::at(&self.url(prefix)) }
     }
 
     /// What a process needs in its environment to reach the server.
