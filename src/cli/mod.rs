@@ -6,6 +6,7 @@ pub mod args;
 pub mod exit;
 pub mod files;
 mod input;
+mod lambda;
 mod logging;
 pub mod printer;
 mod progress;
@@ -24,6 +25,7 @@ use std::fs::File;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// Becomes `Some` when the program should end.
@@ -31,13 +33,6 @@ type Interrupt = watch::Receiver<Option<Signal>>;
 
 /// Runs the program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(message) => {
-            printer::usage(&message);
-            return ExitCode::from(if message.use_stderr() { exit::INPUT } else { exit::OK });
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -45,10 +40,24 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = runtime.block_on(dispatch(&cli));
+    let code = match lambda::runtime_api() {
+        Some(address) => ended(runtime.block_on(lambda::serve(&address)), |_| exit::UNAVAILABLE),
+        None => command(&runtime),
+    };
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Carries out what the arguments say.
+fn command(runtime: &Runtime) -> u8 {
+    match Cli::try_parse() {
+        Ok(cli) => runtime.block_on(dispatch(&cli)),
+        Err(message) => {
+            printer::usage(&message);
+            if message.use_stderr() { exit::INPUT } else { exit::OK }
+        }
+    }
 }
 
 async fn dispatch(cli: &Cli) -> u8 {

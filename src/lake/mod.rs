@@ -33,6 +33,7 @@ pub use version::{Expect, Object, Version};
 
 use crate::aws::Aws;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::record::Requests;
 use crate::model::settings::LakeSettings;
 use bytes::Bytes;
 use counting::Counters;
@@ -195,6 +196,25 @@ impl Lake {
     /// What was asked of the store so far.
     pub fn requests(&self) -> RequestCounts {
         self.inner.counters.snapshot()
+    }
+
+    /// The same for the record of a run, with the limits requests are under.
+    pub fn requests_record(&self) -> Requests {
+        let counts = self.requests();
+        let mut record = Requests {
+            reads: counts.gets + counts.heads,
+            writes: counts.puts,
+            lists: counts.lists,
+            deletes: counts.deletes,
+            repeated: counts.retries,
+            ..Requests::default()
+        };
+        if let Backend::Remote(remote) = &self.inner.backend {
+            record.at_once = remote.at_once() as u64;
+            record.repeats = open::REPEATS as u64;
+            record.repeats_within = open::REPEATS_WITHIN.as_secs();
+        }
+        record
     }
 }
 

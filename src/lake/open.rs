@@ -32,8 +32,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The probe at the start ends sooner than a request within a run: somebody may be watching.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Repetitions of one request within a run, said in the record ([`super::RequestLimits`]); below the five minutes a
-/// signature lives.
+/// How often one request is repeated within a run; said in the record.
+pub(super) const REPEATS: usize = 10;
+
+/// For how long it is; below the five minutes a signature lives.
+pub(super) const REPEATS_WITHIN: Duration = Duration::from_secs(180);
+
+/// Repetitions of one request within a run.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
@@ -41,8 +46,8 @@ pub(super) fn retries() -> RetryConfig {
             max_backoff: Duration::from_secs(15),
             base: 2.0,
         },
-        max_retries: 10,
-        retry_timeout: Duration::from_secs(180),
+        max_retries: REPEATS,
+        retry_timeout: REPEATS_WITHIN,
     }
 }
 

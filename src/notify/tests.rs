@@ -37,6 +37,7 @@ fn record(exit_code: u8, collections: Vec<CollectionRecord>) -> RunRecord {
         collections,
         catalog: Vec::new(),
         notifications: Vec::new(),
+        requests: None,
     }
 }
 

@@ -5,6 +5,7 @@ use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
+use crate::aws::Aws;
 use crate::cli::exit;
 use crate::error::{Kind, Result};
 use crate::extract;
@@ -12,7 +13,7 @@ use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
 use crate::model::progress::Progress;
-use crate::model::record::{self, CollectionRecord, RunRecord};
+use crate::model::record::{self, CollectionRecord, Requests, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
 use futures::FutureExt;
@@ -98,6 +99,7 @@ pub async fn run(
         collections: records,
         catalog: Vec::new(),
         notifications: Vec::new(),
+        requests: Some(Requests { repeated_aws: Aws::of_process().repeated(), ..lake.requests_record() }),
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {

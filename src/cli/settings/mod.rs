@@ -12,7 +12,7 @@ mod values;
 mod variables;
 
 pub use secrets::Secrets;
-pub use values::{MEMORY_MIN, memory, since};
+pub use values::{MEMORY_MIN, length, memory, since};
 pub use variables::Lookup;
 
 use crate::aws::Aws;

@@ -96,6 +96,11 @@ impl Remote {
         uploads.abort(folder).await.map_err(|e| e.context(format!("abort unfinished uploads below {folder}")))
     }
 
+    /// How many requests may be on their way at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.wire.at_once()
+    }
+
     /// The store's clock.
     pub(super) fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.wire.now()
