@@ -57,6 +57,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what the columns of a table are made of
     Schema(SchemaArgs),
+    /// Show the report of a run as an HTML page, or send it again
+    Report(ReportArgs),
     /// Ask the lake in SQL; tables are `database.collection`
     Query(QueryArgs),
     /// Write a made-up hospital, as a mongodump folder or into a MongoDB
@@ -128,6 +130,23 @@ pub struct SchemaArgs {
     /// Print Athena's CREATE EXTERNAL TABLE instead of a table
     #[arg(long)]
     pub ddl: bool,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which run, such as 20261121T040000Z-3f9a1c; the last one when left out
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// Write the page into a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the run record as JSON instead of the page
+    #[arg(long, conflicts_with = "out")]
+    pub json: bool,
+    /// Tell those who could not be told of the run, or everybody again when all were
+    #[arg(long, conflicts_with_all = ["out", "json"])]
+    pub send: bool,
 }
 
 /// Flags of `query`.
@@ -256,6 +275,7 @@ mod tests {
         assert_eq!(refused("lakefold schema"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold schema bills"), ErrorKind::ValueValidation);
         assert_eq!(refused("lakefold schema h.bills --ddl --json"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold report --send --json"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold query -e x y.sql"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query -e x --format parquet"), ErrorKind::MissingRequiredArgument);

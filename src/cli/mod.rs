@@ -10,6 +10,7 @@ mod lambda;
 mod logging;
 pub mod printer;
 mod progress;
+mod report;
 pub mod settings;
 mod signals;
 
@@ -70,6 +71,7 @@ async fn dispatch(cli: &Cli) -> u8 {
         Command::Run(args) => run(global, args, interrupt).await,
         Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
         Command::Schema(args) => unless_stopped(schema(global, args), interrupt).await,
+        Command::Report(args) => report::report(global, args, interrupt).await,
         Command::Query(args) => unless_stopped(query(global, args), interrupt).await,
         Command::Synth(args) => unless_stopped(synth(global, args), interrupt).await,
     }

@@ -170,6 +170,17 @@ impl Lake {
         objects.map(move |meta| object(meta.map_err(|e| fault::error(&e, &what))?)).boxed()
     }
 
+    /// As [`Lake::list`], beginning behind the key `after`, so that of many objects only the last are listed.
+    pub fn list_after(&self, prefix: &str, after: &str) -> BoxStream<'_, Result<Object>> {
+        let (path, after) = match self.path(prefix).and_then(|path| Ok((path, self.path(after)?))) {
+            Ok(paths) => paths,
+            Err(e) => return futures::stream::once(async { Err(e) }).boxed(),
+        };
+        let what = format!("list {prefix}");
+        let objects = self.inner.store.list_with_offset((!path.is_root()).then_some(&path), &after);
+        objects.map(move |meta| object(meta.map_err(|e| fault::error(&e, &what))?)).boxed()
+    }
+
     /// The store itself, counted, for readers of Parquet. Writing through it would bypass every condition.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.inner.store)

@@ -21,6 +21,10 @@ pub struct Settings {
     pub lake: LakeSettings,
     /// `[mail]`
     pub mail: MailSettings,
+    /// `[[webhook]]`, in the order of the file.
+    pub webhooks: Vec<WebhookSettings>,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
     /// `[privacy] hash_key`
     pub hash_key: Option<Secret>,
     /// `[run]`
@@ -109,16 +113,19 @@ pub enum Encryption {
 }
 
 /// Where the summary is mailed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MailTransport {
     /// `<dir>/<run_id>.eml`
     File,
+    /// To a mail server.
+    Smtp,
     /// Not at all.
+    #[default]
     None,
 }
 
 /// `[mail]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct MailSettings {
     /// Which way the mail goes.
     pub transport: MailTransport,
@@ -128,6 +135,90 @@ pub struct MailSettings {
     pub from: Option<String>,
     /// Recipients.
     pub to: Vec<String>,
+    /// The server of `transport = "smtp"`.
+    pub smtp: Option<SmtpSettings>,
+    /// Which runs are mailed.
+    pub when: Rules,
+}
+
+/// The mail server of `[mail] transport = "smtp"`.
+#[derive(Debug, Clone)]
+pub struct SmtpSettings {
+    /// Name or address; the server's certificate must be made out to it.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: SmtpTls,
+    /// User and password; none: the server takes mail without.
+    pub login: Option<(String, Secret)>,
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// Begun in the open, then secured, or given up (port 587).
+    StartTls,
+    /// From the first byte (port 465).
+    Tls,
+    /// Not at all (port 25 of the own machine or network).
+    None,
+}
+
+/// When a channel is told of a run: when any of these holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Of every run.
+    pub always: bool,
+    /// When its exit code is not 0.
+    pub failure: bool,
+    /// When a column appeared or changed its type.
+    pub schema_change: bool,
+    /// When a collection's watermark is older than this at the end of the run.
+    pub lag: Option<Duration>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { always: true, failure: false, schema_change: false, lag: None }
+    }
+}
+
+/// One `[[webhook]]`
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// What it is called in the run record.
+    pub name: String,
+    /// Whose language it speaks.
+    pub kind: WebhookKind,
+    /// Where to; a secret, because whoever knows it can post.
+    pub url: Secret,
+    /// Telegram: the bot's token. JSON: sent as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+    /// Telegram: the chat's number, or `@channel`.
+    pub chat: Option<String>,
+    /// Which runs it is told of.
+    pub when: Rules,
+}
+
+/// Whose language a webhook speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookKind {
+    /// An incoming webhook of Slack, or of what takes the same (Mattermost, Rocket.Chat).
+    Slack,
+    /// A bot of Telegram.
+    Telegram,
+    /// The verdict and the whole run record as JSON.
+    Json,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Default)]
+pub struct MetricsSettings {
+    /// A file of Prometheus' text format, for node_exporter's textfile collector.
+    pub textfile: Option<PathBuf>,
+    /// Root URL of a Pushgateway; a secret, because it may hold a password.
+    pub pushgateway: Option<Secret>,
 }
 
 /// `[run]`

@@ -6,6 +6,7 @@ use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
 use crate::aws::Aws;
+use super::{history, unattempted};
 use crate::cli::exit;
 use crate::error::{Kind, Result};
 use crate::extract;
@@ -41,22 +42,32 @@ pub async fn run(
     let run_id = clock::run_id(started);
     let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
     let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
+    let mut reached = None;
     let opening = async {
         let lake = Lake::open(&settings.lake).await?;
+        reached = Some(lake.clone());
         let source = extract::open(&settings.source, &run_id)?;
         let bound = source.bound().await?;
         let unfinished = unfinished_tables(&lake).await?;
         Ok((lake, source, bound, unfinished))
     };
-    let (lake, source, bound, unfinished) = tokio::select! {
-        opened = opening => opened?,
+    let opened = tokio::select! {
+        opened = opening => opened,
         stopped = interrupt.stopped() => return Err(stopped),
     };
-
     let chosen: Vec<CollectionSpec> = collections
         .into_iter()
         .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
         .collect();
+    let (lake, source, bound, unfinished) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            if !options.dry_run {
+                unattempted::tell(settings, &chosen, &error, reached.as_ref(), (&run_id, started)).await;
+            }
+            return Err(error);
+        }
+    };
     let memory = settings.run.memory.saturating_sub(BASE);
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
@@ -103,7 +114,8 @@ pub async fn run(
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
-        record.notifications = notify::notify(&settings.mail, &record);
+        let history = history::before(&lake, settings, &run_id).await;
+        record.notifications = notify::notify(settings, &record, &history).await;
         record.exit_code = exit_code(&record);
         state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
     }

@@ -72,6 +72,49 @@ impl<'r> Reader<'r> {
         section
     }
 
+    /// Every `[[name]]` of the document; unknown keys in them become problems.
+    pub fn sections<'d>(&mut self, root: &Section<'d>, name: &'static str, known: &[&str]) -> Vec<Section<'d>> {
+        let Some(value) = root.get(name) else {
+            return Vec::new();
+        };
+        let items = match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => vec![value],
+        };
+        let mut sections = Vec::with_capacity(items.len());
+        for item in items {
+            let line = self.line_of(item);
+            match item.get_ref() {
+                DeValue::Table(table) if !std::ptr::eq(item, value) => {
+                    let section = Section { name, table: Some(table), line: Some(line) };
+                    self.check_keys(&section, known);
+                    sections.push(section);
+                }
+                _ => {
+                    self.problems
+                        .add(line, name, format_args!("is a list of sections, not {}", described(item)))
+                        .hint(format_args!("write `[[{name}]]` on a line of its own, its keys below"));
+                }
+            }
+        }
+        sections
+    }
+
+    /// Notes a problem of a key of `section`, whether the file has it or not.
+    pub fn problem(&mut self, section: &Section<'_>, key: &str, message: impl std::fmt::Display) -> &mut Problem {
+        let line = section.get(key).map(|value| self.line_of(value)).or(section.line);
+        let noted = self.problems.add_general(line, message);
+        noted.key = Some(section.dotted(key));
+        noted
+    }
+
+    /// Notes the problem when the key is there although it says nothing here.
+    pub fn refuse(&mut self, section: &Section<'_>, key: &str, why: &str) {
+        if section.has(key) {
+            self.problem(section, key, why).hint("take it out");
+        }
+    }
+
     /// A string, variables put in. Empty strings are refused: they stand for a forgotten value.
     pub fn string(&mut self, section: &Section<'_>, key: &str) -> Option<Text> {
         let value = section.get(key)?;

@@ -3,9 +3,12 @@
 //! A file is read to its end whatever is wrong with it; every problem names file, line and key. Values that came out
 //! of a variable are never shown.
 
+mod channels;
 mod document;
 mod s3;
 mod secrets;
+mod mail;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -20,9 +23,7 @@ use crate::cli::files::{self, Unread};
 use crate::error::Error;
 use crate::model::problem::{Problem, listed, nearest};
 use crate::model::secret::Secret;
-use crate::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use crate::model::settings::{LakeSettings, RunSettings, Settings, SourceSettings, Timestamps};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use document::{Reader, Section, Text};
 use std::path::{Path, PathBuf};
@@ -154,7 +155,7 @@ pub fn parse_with(
 
     let root = reader.root(
         table.get_ref(),
-        &["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "privacy", "run"],
+        &["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "webhook", "metrics", "privacy", "run"],
     );
     catalog(&mut reader, &root);
     let privacy = reader.section(&root, "privacy", &["hash_key"]);
@@ -165,7 +166,9 @@ pub fn parse_with(
         manifest: manifest(&mut reader, &root),
         source: source(&mut reader, &root),
         lake: lake(&mut reader, &root, lookup),
-        mail: mail(&mut reader, &root),
+        mail: mail::read(&mut reader, &root),
+        webhooks: channels::webhooks(&mut reader, &root),
+        metrics: channels::metrics(&mut reader, &root),
         hash_key: reader.string(&privacy, "hash_key").map(|key| Secret::new(key.value)),
         run: run(&mut reader, &root),
     };
@@ -298,56 +301,6 @@ fn catalog(reader: &mut Reader<'_>, root: &Section<'_>) {
     }
     reader.string(&section, "crawler");
     reader.boolean(&section, "always");
-}
-
-fn mail(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings {
-    let section = reader.section(root, "mail", &["transport", "dir", "from", "to"]);
-    let mut transport = MailTransport::None;
-    if section.exists()
-        && let Some(text) = reader.required(&section, "transport", "file")
-    {
-        match text.value.as_str() {
-            "none" => {}
-            "file" => transport = MailTransport::File,
-            other => {
-                let message = match other {
-                    "ses" | "smtp" => format!("{} is not in this build yet", text.shown()),
-                    _ => format!("unknown transport {}", text.shown()),
-                };
-                reader.reject(&text, message).hint("write `transport = \"file\"` or `transport = \"none\"`");
-            }
-        }
-    }
-    let dir = reader.string(&section, "dir").map_or_else(|| PathBuf::from("mail"), |dir| PathBuf::from(dir.value));
-    let sends = transport != MailTransport::None;
-    if sends {
-        reader.require(&section, "from", "\"lake@example.org\"");
-    }
-    let from = reader.string(&section, "from");
-    let to = reader.strings(&section, "to");
-    if sends {
-        reader.require(&section, "to", "[\"data@example.org\"]");
-    }
-    for address in from.iter().chain(&to) {
-        if !is_address(&address.value) {
-            reader
-                .reject(address, format_args!("{} is no mail address", address.shown()))
-                .hint("write `name@example.org` or `Name <name@example.org>`");
-        }
-    }
-    MailSettings { transport, dir, from: from.map(|from| from.value), to: to.into_iter().map(|to| to.value).collect() }
-}
-
-/// Enough of an address to catch slips; the mail builder has the last word.
-fn is_address(text: &str) -> bool {
-    let bare = match text.split_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
-        None => text,
-    };
-    let halves = bare.split_once('@');
-    halves.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
-        && !bare.contains(char::is_whitespace)
-        && !text.contains(char::is_control)
 }
 
 fn run(reader: &mut Reader<'_>, root: &Section<'_>) -> RunSettings {
