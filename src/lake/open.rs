@@ -31,6 +31,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The probe at the start ends sooner than a request within a run: somebody may be watching.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How often one request is repeated within a run when `AWS_MAX_ATTEMPTS` does not say.
+const RETRIES: usize = 10;
+
 /// Repetitions of one request within a run; below the five minutes a signature lives.
 fn retries() -> RetryConfig {
     RetryConfig {
@@ -39,9 +42,15 @@ fn retries() -> RetryConfig {
             max_backoff: Duration::from_secs(15),
             base: 2.0,
         },
-        max_retries: 10,
+        max_retries: RETRIES,
         retry_timeout: Duration::from_secs(180),
     }
+}
+
+/// `AWS_MAX_ATTEMPTS`, as every AWS program reads it: the first attempt counts.
+fn attempts(aws: &[(String, String)]) -> Option<usize> {
+    let (_, value) = aws.iter().find(|(name, _)| name == "AWS_MAX_ATTEMPTS")?;
+    value.parse().ok().filter(|&attempts| attempts > 0)
 }
 
 /// Repetitions of the probe: one dropped connection is forgiven, a dead endpoint is reported within seconds.
@@ -111,10 +120,13 @@ async fn local(path: PathBuf, counters: Arc<Counters>) -> Result<Inner> {
 
 async fn s3(place: Place<'_>, settings: &LakeSettings, aws: &[(String, String)]) -> Result<Inner> {
     let mut builder = AmazonS3Builder::new().with_bucket_name(place.bucket);
+    let mut options = client_options();
     for (name, value) in aws {
-        // Variables of other AWS programs, `AWS_PROFILE` among them, are none of the store's.
-        if let Ok(key) = name.to_ascii_lowercase().parse() {
-            builder = builder.with_config(key, value);
+        match name.to_ascii_lowercase().parse() {
+            Ok(AmazonS3ConfigKey::Client(key)) => options = options.with_config(key, value),
+            Ok(key) => builder = builder.with_config(key, value),
+            // Variables of other AWS programs, `AWS_PROFILE` among them, are none of the store's.
+            Err(_) => {}
         }
     }
     let endpoint = settings
@@ -122,7 +134,6 @@ async fn s3(place: Place<'_>, settings: &LakeSettings, aws: &[(String, String)])
         .clone()
         .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::S3Endpoint))
         .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
-    let mut options = client_options();
     if let Some(endpoint) = &endpoint {
         options = options.with_allow_http(endpoint.starts_with("http://"));
         let endpoint = if settings.path_style { endpoint.clone() } else { with_bucket(endpoint, place.bucket)? };
@@ -139,7 +150,8 @@ async fn s3(place: Place<'_>, settings: &LakeSettings, aws: &[(String, String)])
         .with_http_connector(connector);
     let build = |retries| builder.clone().with_retry(retries).build().map_err(|e| fault::error(&e, "set up S3"));
     probe(&build(probe_retries())?, &place, endpoint.as_deref()).await?;
-    let signer = build(retries())?;
+    let max_retries = attempts(aws).map_or(RETRIES, |attempts| attempts - 1);
+    let signer = build(RetryConfig { max_retries, ..retries() })?;
     let delete = S3Delete { signer: signer.clone(), http, prefix: place.prefix.clone() };
     Ok(remote(place, signer, Completion::S3, Some(delete)))
 }

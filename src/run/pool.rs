@@ -12,7 +12,7 @@ use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
 use crate::model::progress::Progress;
-use crate::model::record::{self, CollectionRecord, RunRecord};
+use crate::model::record::{self, CollectionRecord, NotificationRecord, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
 use futures::FutureExt;
@@ -103,7 +103,13 @@ pub async fn run(
     if !options.dry_run {
         record.notifications = notify::notify(&settings.mail, &record);
         record.exit_code = exit_code(&record);
-        state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
+        if let Err(error) = state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await {
+            // What landed has landed: the summary says so all the same, and that its copy in the lake is missing.
+            tracing::warn!(run = run_id, "{error}");
+            let channel = "run record".to_owned();
+            record.notifications.push(NotificationRecord { channel, outcome: error.to_string() });
+            record.exit_code = exit_code(&record);
+        }
     }
     Ok(record)
 }

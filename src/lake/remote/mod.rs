@@ -105,9 +105,14 @@ impl Remote {
     /// Deletes the object; one that is gone already is fine.
     pub(super) async fn delete(&self, key: &Path, expect: &Expect) -> Result<()> {
         let what = || format!("delete {}", layout::shown(key.as_ref()));
-        if let (Expect::Version(version), Some(s3)) = (expect, &self.delete) {
+        let condition = match expect {
+            Expect::Any => Some(None),
+            Expect::Version(version) => Some(Some(version)),
+            Expect::Absent => None,
+        };
+        if let (Some(condition), Some(s3)) = (condition, &self.delete) {
             one(&self.counters.deletes);
-            return match s3.delete(key, version).await.map_err(|e| e.context(what()))? {
+            return match s3.delete(key, condition).await.map_err(|e| e.context(what()))? {
                 true => Ok(()),
                 // The condition fails too when the object is gone, perhaps by a try whose answer got lost.
                 false => match self.look(key).await.map_err(|e| fault::error(&e, what()))? {
