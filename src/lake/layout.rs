@@ -110,7 +110,7 @@ pub const RUNS: &str = "_lakefold/runs";
 
 /// The record of a run.
 pub fn run_key(run_id: &str) -> String {
-    format!("{RUNS}/{run_id}.json")
+    crate::model::record::key(run_id)
 }
 
 /// The run whose record is at `key`; `None`: not a key of a record.

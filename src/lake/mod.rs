@@ -16,6 +16,7 @@ pub mod file;
 mod footer;
 pub mod layout;
 mod lease;
+mod listing;
 mod local;
 mod open;
 mod owner;
@@ -75,12 +76,12 @@ impl Lake {
     /// [`Kind::Unavailable`] when the bucket is missing, credentials or permissions do not suffice, nothing answers
     /// or the path is not a folder; [`Kind::Input`] when the URL is not one of a lake.
     pub async fn open(settings: &LakeSettings) -> Result<Self> {
-        Ok(Self { inner: Arc::new(open::open(settings, Aws::of_process()).await?) })
+        Ok(Self { inner: Arc::new(open::open(settings, Aws::of_process(), &open::aws_variables()).await?) })
     }
 
     /// As [`Lake::open`], with `(name, value)` pairs in place of this process's `AWS_` variables.
     pub async fn open_with(settings: &LakeSettings, aws: &[(String, String)]) -> Result<Self> {
-        Ok(Self { inner: Arc::new(open::open(settings, &Aws::of_variables(aws)).await?) })
+        Ok(Self { inner: Arc::new(open::open(settings, &Aws::of_variables(aws), aws).await?) })
     }
 
     /// The lake's URL without credentials, to be shown.
@@ -159,15 +160,13 @@ impl Lake {
         }
     }
 
-    /// Every object below the folder `prefix` (`""`: the whole lake), in no particular order.
+    /// Every object below the folder `prefix` (`""`: the whole lake), in no particular order. A page whose answer breaks
+    /// off is asked for again from the last object seen.
     pub fn list(&self, prefix: &str) -> BoxStream<'_, Result<Object>> {
-        let path = match self.path(prefix) {
-            Ok(path) => path,
-            Err(e) => return futures::stream::once(async { Err(e) }).boxed(),
-        };
-        let what = format!("list {prefix}");
-        let objects = self.inner.store.list((!path.is_root()).then_some(&path));
-        objects.map(move |meta| object(meta.map_err(|e| fault::error(&e, &what))?)).boxed()
+        match self.path(prefix) {
+            Ok(path) => listing::list(self.store(), path).boxed(),
+            Err(e) => futures::stream::once(async { Err(e) }).boxed(),
+        }
     }
 
     /// As [`Lake::list`], beginning behind the key `after`, so that of many objects only the last are listed.
@@ -222,7 +221,7 @@ impl Lake {
         };
         if let Backend::Remote(remote) = &self.inner.backend {
             record.at_once = remote.at_once() as u64;
-            record.repeats = open::REPEATS as u64;
+            record.repeats = remote.repeats() as u64;
             record.repeats_within = open::REPEATS_WITHIN.as_secs();
         }
         record

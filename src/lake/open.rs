@@ -3,7 +3,7 @@
 use super::counting::{Counters, Counting};
 use super::fault::{self, Fault};
 use super::local::Disk;
-use super::remote::{Completion, Remote, S3Delete, S3Uploads};
+use super::remote::{Completion, Remote, S3Parts};
 use super::s3;
 use super::wire::{Wire, WireConnector};
 use super::{Backend, Inner};
@@ -32,10 +32,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The probe at the start ends sooner than a request within a run: somebody may be watching.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often one request is repeated within a run; said in the record.
+/// How often one request is repeated within a run when `AWS_MAX_ATTEMPTS` does not say.
 pub(super) const REPEATS: usize = 10;
 
-/// For how long it is; below the five minutes a signature lives.
+/// For how long one request is repeated within a run; below the five minutes a signature lives.
 pub(super) const REPEATS_WITHIN: Duration = Duration::from_secs(180);
 
 /// Repetitions of one request within a run.
@@ -56,8 +56,16 @@ pub(super) fn probe_retries() -> RetryConfig {
     RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(5), ..retries() }
 }
 
-/// Opens the lake and makes sure that it answers.
-pub(super) async fn open(settings: &LakeSettings, aws: &Aws) -> Result<Inner> {
+/// The `AWS_` variables of this process.
+pub(super) fn aws_variables() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("AWS_"))
+        .collect()
+}
+
+/// Opens the lake and makes sure that it answers. Of `variables` those count that set limits to S3's HTTP client.
+pub(super) async fn open(settings: &LakeSettings, aws: &Aws, variables: &[(String, String)]) -> Result<Inner> {
     let counters = Arc::new(Counters::default());
     if let Some(path) = settings.url.strip_prefix("file:") {
         // `file:PATH`, `file:/PATH` and `file:///PATH` name a path as it is, without percent signs decoded.
@@ -77,7 +85,7 @@ pub(super) async fn open(settings: &LakeSettings, aws: &Aws) -> Result<Inner> {
     let wire = Wire::new(Arc::clone(&counters), settings.s3.requests);
     let place = Place { bucket, prefix, url: &url, counters, wire };
     match url.scheme() {
-        "s3" => s3::open(place, settings, aws).await,
+        "s3" => s3::open(place, settings, aws, variables).await,
         "gs" => google(place).await,
         "az" => azure(place).await,
         other => Err(wrong(&format!("`{other}` is no scheme of a lake"))),
@@ -118,7 +126,7 @@ async fn google(place: Place<'_>) -> Result<Inner> {
     };
     probe(&build(probe_retries())?, &place, None).await?;
     let store = build(retries())?;
-    Ok(remote(place, store, Completion::Google, None, None))
+    Ok(remote(place, store, Completion::Google, S3Parts::default()))
 }
 
 async fn azure(place: Place<'_>) -> Result<Inner> {
@@ -130,31 +138,14 @@ async fn azure(place: Place<'_>) -> Result<Inner> {
         |retries| builder.clone().with_retry(retries).build().map_err(|e| fault::error(&e, "set up Azure Blob"));
     probe(&build(probe_retries())?, &place, None).await?;
     let store = build(retries())?;
-    Ok(remote(place, store, Completion::Unconditional, None, None))
+    Ok(remote(place, store, Completion::Unconditional, S3Parts::default()))
 }
 
-pub(super) fn remote(
-    place: Place<'_>,
-    store: impl ObjectStore,
-    completion: Completion,
-    s3: Option<(S3Delete, S3Uploads)>,
-    storage_class: Option<String>,
-) -> Inner {
+pub(super) fn remote(place: Place<'_>, store: impl ObjectStore, completion: Completion, s3: S3Parts) -> Inner {
     let prefixed = PrefixStore::new(store, place.prefix.clone());
     let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(prefixed, Arc::clone(&place.counters)));
-    Inner {
-        url: shown(place.url),
-        store: Arc::clone(&store),
-        backend: Backend::Remote(Arc::new(Remote::new(
-            store,
-            completion,
-            s3,
-            storage_class,
-            place.wire,
-            Arc::clone(&place.counters),
-        ))),
-        counters: place.counters,
-    }
+    let remote = Remote::new(Arc::clone(&store), completion, s3, place.wire, Arc::clone(&place.counters));
+    Inner { url: shown(place.url), store, backend: Backend::Remote(Arc::new(remote)), counters: place.counters }
 }
 
 /// One listing that is nearly empty in every lake: a wrong bucket, key, region, endpoint or permission shows here
@@ -215,7 +206,7 @@ mod tests {
         for url in ["ftp://bucket/x", "lake", "s3:///x", "file:"] {
             let settings = LakeSettings::at(url);
             assert_eq!(
-                open(&settings, &Aws::of_variables(&[])).await.err().map(|e| e.kind()),
+                open(&settings, &Aws::of_variables(&[]), &[]).await.err().map(|e| e.kind()),
                 Some(Kind::Input),
                 "{url}"
             );

@@ -3,8 +3,8 @@
 use super::Inner;
 use super::credentials::ChainCredentials;
 use super::fault;
-use super::open::{Place, client_options, probe, probe_retries, remote, retries};
-use super::remote::{Completion, S3Delete, S3Uploads};
+use super::open::{Place, REPEATS, client_options, probe, probe_retries, remote, retries};
+use super::remote::{Completion, S3Delete, S3Parts, S3Uploads};
 use super::wire::WireConnector;
 use crate::aws::Aws;
 use crate::error::{Kind, Result, ResultExt};
@@ -18,10 +18,22 @@ use url::Url;
 /// What the client takes for the region when nothing names one; servers other than AWS do not care.
 const REGION: &str = "us-east-1";
 
-pub(super) async fn open(place: Place<'_>, settings: &LakeSettings, aws: &Aws) -> Result<Inner> {
+pub(super) async fn open(
+    place: Place<'_>,
+    settings: &LakeSettings,
+    aws: &Aws,
+    variables: &[(String, String)],
+) -> Result<Inner> {
     let way = Way::of(settings, aws, place.bucket).await?;
     let connector = WireConnector(Arc::clone(&place.wire));
-    let options = client_options()?.with_allow_http(way.plain_http());
+    let mut options = client_options()?;
+    for (name, value) in variables {
+        // `AWS_TIMEOUT`, `AWS_CONNECT_TIMEOUT` and their like; who signs and where to is the chain's matter.
+        if let Ok(AmazonS3ConfigKey::Client(key)) = name.to_ascii_lowercase().parse() {
+            options = options.with_config(key, value);
+        }
+    }
+    let options = options.with_allow_http(way.plain_http());
     let http = connector.connect(&options).or_error(Kind::Lake, "set up the HTTP client")?;
     let build = |retries: RetryConfig| -> Result<AmazonS3> {
         let builder = way.builder(settings, place.bucket).with_client_options(options.clone());
@@ -29,7 +41,8 @@ pub(super) async fn open(place: Place<'_>, settings: &LakeSettings, aws: &Aws) -
         builder.build().map_err(|e| fault::error(&e, "set up S3"))
     };
     probe(&build(probe_retries())?, &place, way.endpoint.as_deref()).await?;
-    let client = build(retries())?;
+    let repeats = attempts(variables).map_or(REPEATS, |attempts| attempts - 1);
+    let client = build(RetryConfig { max_retries: repeats, ..retries() })?;
     let delete = S3Delete { signer: client.clone(), http: http.clone(), prefix: place.prefix.clone() };
     let uploads = S3Uploads {
         client: client.clone(),
@@ -41,7 +54,14 @@ pub(super) async fn open(place: Place<'_>, settings: &LakeSettings, aws: &Aws) -
         prefix: place.prefix.clone(),
     };
     let storage_class = settings.s3.storage_class.clone();
-    Ok(remote(place, client, Completion::S3, Some((delete, uploads)), storage_class))
+    let parts = S3Parts { delete: Some(delete), uploads: Some(uploads), storage_class, repeats: Some(repeats) };
+    Ok(remote(place, client, Completion::S3, parts))
+}
+
+/// `AWS_MAX_ATTEMPTS`, as every AWS program reads it: the first attempt counts.
+fn attempts(aws: &[(String, String)]) -> Option<usize> {
+    let (_, value) = aws.iter().find(|(name, _)| name == "AWS_MAX_ATTEMPTS")?;
+    value.parse().ok().filter(|&attempts| attempts > 0)
 }
 
 /// Whom the requests go to and who signs them.

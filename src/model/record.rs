@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Version of the record's JSON.
 pub const FORMAT: u32 = 1;
 
-/// `_lakefold/runs/<run_id>.json`
+/// Where in the lake the record of a run is.
+pub fn key(run_id: &str) -> String {
+    format!("_lakefold/runs/{run_id}.json")
+}
+
+/// The whole run, as it is kept at [`key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`FORMAT`]

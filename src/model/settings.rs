@@ -119,6 +119,8 @@ pub enum MailTransport {
     File,
     /// To a mail server.
     Smtp,
+    /// By Amazon SES.
+    Ses,
     /// Not at all.
     #[default]
     None,
@@ -135,10 +137,29 @@ pub struct MailSettings {
     pub from: Option<String>,
     /// Recipients.
     pub to: Vec<String>,
+    /// Whom answers go to; none: the sender.
+    pub reply_to: Vec<String>,
     /// The server of `transport = "smtp"`.
     pub smtp: Option<SmtpSettings>,
+    /// What `transport = "ses"` needs beyond that.
+    pub ses: Option<SesSettings>,
     /// Which runs are mailed.
     pub when: Rules,
+}
+
+/// The keys of `[mail]` that belong to `transport = "ses"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SesSettings {
+    /// Configuration set of SES that the mail goes by, for its events and its pool of addresses.
+    pub configuration_set: Option<String>,
+    /// A message of more bytes is shortened.
+    pub max_size: u64,
+}
+
+impl Default for SesSettings {
+    fn default() -> Self {
+        Self { configuration_set: None, max_size: 10 << 20 }
+    }
 }
 
 /// The mail server of `[mail] transport = "smtp"`.

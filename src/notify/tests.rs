@@ -163,7 +163,9 @@ async fn pages_of_all_kinds_stand_alone() {
         let history = if name == "first" { Vec::new() } else { mornings() };
         let page = page(&run, &history).unwrap();
         assert!(page.len() < 100_000, "Gmail cuts {name}: {}", page.len());
-        assert!(!page.contains("<script") && !page.contains("cid:") && !page.contains("http://") || page.contains("w3.org"));
+        assert!(
+            !page.contains("<script") && !page.contains("cid:") && !page.contains("http://") || page.contains("w3.org")
+        );
         let mail = mail::render(&run, &history).await.unwrap();
         if let Some(folder) = std::env::var_os("LAKEFOLD_PAGES") {
             let file = |ending: &str| std::path::Path::new(&folder).join(format!("{name}{ending}"));

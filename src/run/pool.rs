@@ -5,8 +5,8 @@ use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
-use crate::aws::Aws;
 use super::{history, unattempted};
+use crate::aws::Aws;
 use crate::cli::exit;
 use crate::error::{Kind, Result};
 use crate::extract;
@@ -14,7 +14,7 @@ use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
 use crate::model::progress::Progress;
-use crate::model::record::{self, CollectionRecord, Requests, RunRecord};
+use crate::model::record::{self, CollectionRecord, NotificationRecord, Requests, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
 use futures::FutureExt;
@@ -117,7 +117,13 @@ pub async fn run(
         let history = history::before(&lake, settings, &run_id).await;
         record.notifications = notify::notify(settings, &record, &history).await;
         record.exit_code = exit_code(&record);
-        state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
+        if let Err(error) = state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await {
+            // What landed has landed: the summary says so all the same, and that its copy in the lake is missing.
+            tracing::warn!(run = run_id, "{error}");
+            let channel = "run record".to_owned();
+            record.notifications.push(NotificationRecord { channel, outcome: error.to_string() });
+            record.exit_code = exit_code(&record);
+        }
     }
     Ok(record)
 }

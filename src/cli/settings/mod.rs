@@ -5,10 +5,11 @@
 
 mod channels;
 mod document;
-mod s3;
-mod secrets;
 mod mail;
 mod rules;
+mod s3;
+mod secrets;
+mod ses;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -155,7 +156,19 @@ pub fn parse_with(
 
     let root = reader.root(
         table.get_ref(),
-        &["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "webhook", "metrics", "privacy", "run"],
+        &[
+            "timezone",
+            "timestamps",
+            "manifest",
+            "source",
+            "lake",
+            "catalog",
+            "mail",
+            "webhook",
+            "metrics",
+            "privacy",
+            "run",
+        ],
     );
     catalog(&mut reader, &root);
     let privacy = reader.section(&root, "privacy", &["hash_key"]);

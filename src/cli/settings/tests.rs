@@ -186,14 +186,18 @@ fn bad_values_say_what_to_write_instead() {
         ),
         ("[catalog]", &["e.toml:5: catalog.mode: is missing | add `mode = \"none\"`"]),
         (
-            "[mail]\ntransport = \"ses\"\nfrom = \"a@b\"",
-            &["e.toml:6: mail.transport: `ses` is not in this build yet | write `transport = \"smtp\"`, `transport = \
-               \"file\"` or `transport = \"none\"`"],
+            "[mail]\ntransport = \"ses\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nmax_size = \"41MiB\"\nhost = \"h\"",
+            &[
+                "e.toml:9: mail.max_size: `41MiB` is no size that SES takes | write `10MiB`; the most is `40MiB`",
+                "e.toml:10: mail.host: is a key of `transport = \"smtp\"` | take it out",
+            ],
         ),
         (
             "[mail]\ntransport = \"fax\"",
-            &["e.toml:6: mail.transport: unknown transport `fax` | write `transport = \"smtp\"`, `transport = \
-               \"file\"` or `transport = \"none\"`"],
+            &[
+                "e.toml:6: mail.transport: unknown transport `fax` | write `transport = \"ses\"`, `\"smtp\"`, `\"file\"` or \
+               `\"none\"`",
+            ],
         ),
         (
             "[mail]\ntransport = \"file\"",
@@ -253,8 +257,10 @@ fn bad_values_say_what_to_write_instead() {
         ),
         (
             "[webhook]\nkind = \"json\"",
-            &["e.toml:5: webhook: is a list of sections, not a section | write `[[webhook]]` on a line of its own, its \
-               keys below"],
+            &[
+                "e.toml:5: webhook: is a list of sections, not a section | write `[[webhook]]` on a line of its own, its \
+               keys below",
+            ],
         ),
         (
             "[metrics]\ntextfile = \"lakefold.txt\"\npushgateway = \"host:9091\"",

@@ -112,7 +112,7 @@ fn remote(script: &[Lie]) -> (Remote, Arc<dyn ObjectStore>, Path) {
     let lying = Lying { inner: InMemory::new(), script };
     let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(lying, Arc::clone(&counters)));
     let wire = Wire::new(Arc::clone(&counters), 64);
-    (Remote::new(Arc::clone(&store), Completion::S3, None, None, wire, counters), store, Path::from("key"))
+    (Remote::new(Arc::clone(&store), Completion::S3, S3Parts::default(), wire, counters), store, Path::from("key"))
 }
 
 async fn stored(store: &Arc<dyn ObjectStore>, key: &Path) -> Bytes {

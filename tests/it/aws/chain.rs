@@ -58,6 +58,7 @@ fn every_member_of_the_chain_can_sign() {
             asked.path.starts_with("/federation/credentials") && asked.path.contains("role_name=fold"),
             "{asked:?}"
         );
+        assert_eq!(asked.headers.get("x-amz-sso_bearer_token").map(String::as_str), Some("a"), "the session's token");
         let expiry = (Utc::now() + TimeDelta::hours(1)).timestamp_millis();
         Answer::new(
             200,

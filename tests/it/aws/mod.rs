@@ -3,10 +3,12 @@
 mod bare_root;
 mod calls;
 mod chain;
+mod faults;
 mod files;
 mod lambda;
 mod s3_options;
 mod secrets;
+mod ses;
 mod uploads;
 
 use crate::support::lakefold::{Ended, Workplace};

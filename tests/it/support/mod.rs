@@ -7,6 +7,8 @@ pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
 pub mod s3;
+pub mod s3_proxy;
+pub mod s3_request;
 
 use std::net::{Ipv4Addr, TcpListener};
 

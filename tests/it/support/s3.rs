@@ -81,6 +81,11 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The port of 127.0.0.1 it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `s3://bucket/prefix`
     pub fn url(&self, prefix: &str) -> String {
         format!("s3://{BUCKET}/{prefix}")
