@@ -72,10 +72,7 @@ impl Job<'_> {
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
                 tracing::error!(run = self.run_id, collection = %ns, "{error}");
-                record.reason = Some(match error.hint_text() {
-                    Some(hint) => format!("{error}; {hint}"),
-                    None => error.to_string(),
-                });
+                record.reason = Some(error.explained());
                 Some(error.kind())
             }
         };
@@ -90,6 +87,8 @@ impl Job<'_> {
         let ns = &self.spec.namespace;
         let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
         let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
+        // Whatever fails from here on: so far the table can be trusted.
+        record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
         let mut window = self.open(&watermarks, &described, &Unfinished::default()).await?;
         let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));

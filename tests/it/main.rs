@@ -4,6 +4,7 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod aws;
 mod catalog;
 mod cli;
 mod extract;

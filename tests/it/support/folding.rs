@@ -10,7 +10,7 @@ use lakefold::model::progress::Progress;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
+    LakeSettings, MailSettings, MetricsSettings, RunSettings, Settings, SourceSettings, Timestamps,
 };
 use lakefold::model::signal::Signal;
 use lakefold::run::options::RunOptions;
@@ -163,20 +163,11 @@ impl Folding {
                 read_preference: "primary".to_owned(),
                 overlap: Duration::ZERO,
             },
-            lake: LakeSettings {
-                url: format!("file:{}", self.lake().display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 1,
-            },
+            lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", self.lake().display())) },
             catalog: Default::default(),
-            mail: MailSettings {
-                transport: MailTransport::None,
-                dir: self.folder.path().join("mail"),
-                from: None,
-                to: Vec::new(),
-            },
+            mail: MailSettings::default(),
+            webhooks: Vec::new(),
+            metrics: MetricsSettings::default(),
             hash_key: None,
             // One partition after the other.
             run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
