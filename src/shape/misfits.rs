@@ -8,6 +8,10 @@ use std::fmt::Write;
 /// What marks the pointer of a field whose spelling is not the one its column had first; no pointer of a field contains it.
 pub const SPELLED: &str = "~=";
 
+/// What marks the pointer of a list column's value that stood there bare; a list of one would be assumed. No pointer of
+/// a field contains it.
+pub const BARE: &str = "~-";
+
 /// One step of the way to a value.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
@@ -71,6 +75,16 @@ impl<'a> Row<'a> {
         self.entries.push((pointer, "true".to_owned()));
     }
 
+    /// Marks with `~-` that the list column's current value is no list; only below a sub-document, because only there a
+    /// guard can ever turn the column into text, where `5` and `[5]` differ.
+    pub fn bare(&mut self) {
+        if self.path.iter().filter(|step| matches!(step, Step::Name(_))).count() > 1 {
+            let mut pointer = self.pointer();
+            pointer.push_str(BARE);
+            self.entries.push((pointer, "true".to_owned()));
+        }
+    }
+
     fn keep(&mut self, pointer: String, value: Value<'a>, privacy: Option<&Privacy>) {
         let mut text = String::new();
         extended(value, privacy, &mut text);
@@ -102,7 +116,7 @@ impl<'a> Row<'a> {
         pointer
     }
 
-    /// Ends the row: its `_misfits` text, keys sorted, and how many values it keeps.
+    /// Ends the row: its `_misfits` text, keys sorted, and how many values it keeps; marks are no values.
     pub fn finish(&mut self) -> Option<(String, u64)> {
         if self.entries.is_empty() {
             return None;
@@ -118,7 +132,8 @@ impl<'a> Row<'a> {
             text.push_str(json);
         }
         text.push('}');
-        let count = self.entries.len() as u64;
+        let is_mark = |(pointer, _): &&(String, String)| pointer.ends_with(SPELLED) || pointer.ends_with(BARE);
+        let count = self.entries.iter().filter(|entry| !is_mark(entry)).count() as u64;
         self.entries.clear();
         Some((text, count))
     }

@@ -202,7 +202,7 @@ impl Shaper {
             shaped.blind += u64::from(self.table.has_modified() && modified.is_none());
             shaped.modified_ms.push(modified);
         }
-        if shaped.misfits > 0 && !self.table.misfits {
+        if !self.table.misfits && kept.iter().any(Option::is_some) {
             self.table.misfits = true;
             self.table.version += 1;
         }

@@ -7,6 +7,7 @@
 mod cli;
 mod extract;
 mod full;
+mod fuzz;
 mod halfway;
 mod kill;
 mod oracle;
