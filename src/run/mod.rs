@@ -15,6 +15,7 @@ mod quarantine;
 pub mod query;
 mod read;
 mod recover;
+pub mod retyping;
 pub mod schema;
 mod scope;
 mod shapes;

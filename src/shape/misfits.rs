@@ -3,6 +3,7 @@
 use super::canonical::{extended, quote};
 use super::privacy::Privacy;
 use super::raw::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What marks the pointer of a field whose spelling is not the one its column had first; no pointer of a field contains it.
@@ -17,6 +18,8 @@ pub const BARE: &str = "~-";
 pub enum Step<'a> {
     /// A field by its original name.
     Name(&'a [u8]),
+    /// An entry of a map, whose key is data.
+    Entry(&'a [u8]),
     /// An element; a bare value in a list column is element 0 of a list of one.
     Index(usize),
 }
@@ -32,10 +35,32 @@ pub struct Row<'a> {
     /// Fields of the open structs, innermost last; kept here so that no row allocates for them.
     pub slots: Vec<Slot<'a>>,
     entries: Vec<(String, String)>,
+    /// Values that their column could not hold at all, by its dotted path in original names.
+    pub refused: BTreeMap<String, u64>,
 }
 
 impl<'a> Row<'a> {
-    /// Keeps the exact original of the current value, beside or instead of what the column holds.
+    /// Keeps the exact original of the current value instead of it, because the column holds nothing near it.
+    pub fn refuse(&mut self, value: Value<'a>, privacy: Option<&Privacy>) {
+        let mut column = String::new();
+        for step in &self.path {
+            match step {
+                Step::Name(name) => {
+                    if !column.is_empty() {
+                        column.push('.');
+                    }
+                    column.push_str(&String::from_utf8_lossy(name));
+                }
+                Step::Index(_) => {}
+                // Keys that are data are never shown (P10).
+                Step::Entry(_) => break,
+            }
+        }
+        *self.refused.entry(column).or_default() += 1;
+        self.misfit(value, privacy);
+    }
+
+    /// Keeps the exact original of the current value beside what the column holds.
     pub fn misfit(&mut self, value: Value<'a>, privacy: Option<&Privacy>) {
         let pointer = self.pointer();
         self.keep(pointer, value, privacy);
@@ -100,7 +125,7 @@ impl<'a> Row<'a> {
         let mut pointer = String::new();
         for step in &self.path {
             match step {
-                Step::Name(name) => {
+                Step::Name(name) | Step::Entry(name) => {
                     pointer.push('/');
                     for c in String::from_utf8_lossy(name).chars() {
                         match c {

@@ -16,3 +16,4 @@ mod signals;
 mod store;
 mod support;
 mod synth;
+mod torture;

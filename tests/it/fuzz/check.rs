@@ -2,6 +2,8 @@
 
 use super::Case;
 use crate::support::read_back::{self, Table};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::util::display::array_value_to_string;
 use bson::{RawBsonRef, RawDocument};
 use bytes::Bytes;
 use lakefold::manifest::{self, Context};
@@ -62,7 +64,7 @@ pub fn check(case: &[Vec<u8>]) -> Result<Vec<Feature>, String> {
             None => narrow.rows.clone(),
         };
         if converted != at_once.rows {
-            return Err(format!("P5: converted {converted:?}\nencoded {:?}", at_once.rows));
+            return Err(format!("P5: {}", difference(&converted, &at_once.rows)));
         }
         if narrow.id_hash != at_once.id_hash {
             return Err("P1: an id has two hashes".to_owned());
@@ -101,6 +103,11 @@ fn refused(bytes: &[u8], shaped: &ShapedBatch) -> Result<Option<String>, String>
     }
 }
 
+/// Whether all of a document can be read, by somebody else's reader and within lakefold's limit of depth.
+pub fn is_sound(bytes: &[u8]) -> bool {
+    sound(bytes).is_some_and(|document| levels(document) <= Some(DEPTH_MAX))
+}
+
 /// The document, when another reader of BSON reads all of it.
 fn sound(bytes: &[u8]) -> Option<&RawDocument> {
     RawDocument::from_bytes(bytes).ok().filter(|document| levels(document).is_some())
@@ -123,6 +130,18 @@ fn deepest<'a>(values: impl Iterator<Item = Option<RawBsonRef<'a>>>) -> Option<u
         most = most.max(below);
     }
     Some(most + 1)
+}
+
+/// The first cells of two rows that differ.
+fn difference(converted: &RecordBatch, encoded: &RecordBatch) -> String {
+    let text = |array: &ArrayRef| array_value_to_string(array, 0).unwrap_or_default();
+    let mut pairs = converted.columns().iter().zip(encoded.columns()).zip(encoded.schema_ref().fields());
+    match pairs.find(|((converted, encoded), _)| converted != encoded) {
+        Some(((one, other), field)) => {
+            format!("{}: converted {}, encoded {}", field.name(), text(one), text(other))
+        }
+        None => "the schemas of converted and encoded rows differ".to_owned(),
+    }
 }
 
 fn has_an_id(document: &RawDocument) -> bool {

@@ -11,9 +11,11 @@ mod corpus;
 mod elements;
 mod mutate;
 
+pub use check::is_sound;
 use check::{Feature, check};
-use corpus::Corpus;
-use mutate::Mutator;
+pub use corpus::Corpus;
+pub use elements::{Element, Value, parse, write};
+pub use mutate::Mutator;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashSet;

@@ -192,6 +192,12 @@ impl Reader<'_> {
     }
 
     fn value(&self, value: RawBsonRef<'_>, array: &ArrayRef, index: usize, at: At<'_>) -> Result<(), String> {
+        if let DataType::Struct(children) = array.data_type()
+            && !matches!(value, RawBsonRef::Document(_))
+            && array.is_valid(index)
+        {
+            return self.children(value, children, array, index, at);
+        }
         let scalar = !matches!(array.data_type(), DataType::List(_) | DataType::Struct(_) | DataType::Map(_, _));
         if self.kept(at.pointer, value)? {
             return match scalar || array.is_null(index) {
