@@ -18,6 +18,7 @@ pub mod query;
 mod read;
 mod recover;
 pub mod report;
+pub mod retyping;
 pub mod schema;
 mod scope;
 mod shapes;

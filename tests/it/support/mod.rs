@@ -6,6 +6,7 @@ pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod read_back;
 pub mod s3;
 pub mod s3_proxy;
 pub mod s3_request;
