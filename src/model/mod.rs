@@ -6,6 +6,7 @@ pub mod batch;
 pub mod collection;
 pub mod column;
 pub mod description;
+pub mod lag;
 pub mod modified;
 pub mod names;
 pub mod pin;

@@ -228,6 +228,7 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             uri: Secret::new(Mongod::shared().uri().to_owned()),
             read_preference: "primary".to_owned(),
             overlap,
+            rate: None,
         },
         lake: LakeSettings {
             url: format!("file:{}", lake.path().display()),

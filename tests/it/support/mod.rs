@@ -5,7 +5,9 @@ pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod replica_set;
 pub mod s3;
+pub mod tcp_proxy;
 
 use std::net::{Ipv4Addr, TcpListener};
 
