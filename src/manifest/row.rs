@@ -10,7 +10,15 @@ use std::time::Duration;
 /// Columns of the manifest.
 pub(super) const LAYOUT: Layout = Layout {
     columns: &[
-        "database", "collection", "timestamp_column", "partition_by", "environments", "exclude", "hash", "mode", "max_lag",
+        "database",
+        "collection",
+        "timestamp_column",
+        "partition_by",
+        "environments",
+        "exclude",
+        "hash",
+        "mode",
+        "max_lag",
     ],
     required: 2,
 };

@@ -19,7 +19,7 @@ use crate::model::progress::Progress;
 use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
-use crate::model::window::{Bound, Scope};
+use crate::model::window::{Bound, OperationTime, Scope};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::time::Instant;
@@ -159,11 +159,7 @@ impl Job<'_> {
             timestamp: self.spec.timestamp_column.clone(),
             timezone: self.settings.timezone,
             exclude: self.spec.exclude.clone(),
-            // What replaces the whole table need not be as late as what it replaces: another cluster, or a restored one.
-            not_before: match decision.scope {
-                Scope::Full => self.bound.operation_time,
-                Scope::Whole | Scope::Since { .. } => self.bound.operation_time.max(stored_time),
-            },
+            not_before: self.not_before(&decision, stored_time),
             batch_bytes: self.budget.raw_batch,
             batch_documents: BATCH_DOCUMENTS,
             ranges: RANGES,
@@ -204,7 +200,7 @@ impl Job<'_> {
             mode: decision.mode().to_owned(),
             window_from: decision.window_from(),
             watermark: decision.watermark,
-            operation_time: self.bound.operation_time.max(last_time),
+            operation_time: self.not_before(&decision, last_time),
             rows_read: record.rows.read,
             rows_inserted: record.rows.inserted,
             rows_updated: record.rows.updated,
@@ -214,6 +210,16 @@ impl Job<'_> {
         watermarks.store(self.lake, &self.spec.namespace, read).await?;
         crate::publish::Journal::remove(self.lake, &self.spec.namespace).await?;
         Ok(Outcome::Ok)
+    }
+
+    /// The time of the cluster that the reads must have reached; `last` is what the reads before them had.
+    ///
+    /// What replaces the whole table need not be as late as what it replaces: another cluster, or a restored one.
+    fn not_before(&self, decision: &Decision, last: Option<OperationTime>) -> Option<OperationTime> {
+        match decision.scope {
+            Scope::Full => self.bound.operation_time,
+            Scope::Whole | Scope::Since { .. } => self.bound.operation_time.max(last),
+        }
     }
 
     /// Names a window that costs the server a look at every document, with the command that mends it.

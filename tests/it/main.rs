@@ -4,12 +4,19 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod access;
 mod cli;
+mod clocks;
+mod connection;
 mod extract;
 mod full;
+mod guest;
 mod halfway;
 mod kill;
+mod names;
 mod oracle;
+mod privacy;
+mod replica;
 mod s3;
 mod signals;
 mod store;

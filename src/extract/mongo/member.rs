@@ -78,13 +78,14 @@ pub(super) async fn choose(
     if *preference == ReadPreference::Primary || connection.is_direct() {
         return Ok(None);
     }
+    let admin = client.database("admin");
     let members = connection.members();
     if let Some(address) = members.chosen(time) {
         return Ok(Some(only(address)));
     }
     for looks in 1..=LOOKS {
         let hello = doc! { "hello": 1, "comment": connection.comment() };
-        let hello = client.database("admin").run_command(hello).selection_criteria(preference.clone().into());
+        let hello = admin.run_command(hello).selection_criteria(preference.clone().into());
         // A mongos routes by itself and has no member's name.
         let Some(address) = member(&hello.await.map_err(Unfound::Driver)?) else { return Ok(None) };
         let known = members.is_behind(&address);

@@ -1,5 +1,7 @@
 //! What the integration tests stand on: a real mongod, a real S3 server, the real binary, a plain reader of the lake.
 
+pub mod authority;
+pub mod eml;
 pub mod folding;
 pub mod ground;
 pub mod lake_rows;

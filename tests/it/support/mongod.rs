@@ -70,9 +70,7 @@ impl Mongod {
             "members": [{ "_id": 0, "host": format!("127.0.0.1:{}", server.port) }],
         };
         server.command(doc! { "replSetInitiate": config }).expect("initiate the replica set");
-        server.wait_for("the election", doc! { "hello": 1 }, |reply| {
-            reply.get_bool("isWritablePrimary").unwrap_or(false)
-        });
+        server.await_primary();
         server.uri = format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", server.port);
         server
     }
@@ -85,6 +83,28 @@ impl Mongod {
         server.command(doc! { "createUser": user, "pwd": password, "roles": ["root"] }).expect("create the first user");
         server.uri = server.uri_of(user, password);
         server
+    }
+
+    /// A server with more flags, spoken to with more options of the URI (`tls=true&…`).
+    pub fn start_as(arguments: &[&str], options: &str) -> Self {
+        let mut server = Self::launch(arguments);
+        server.uri = format!("{}&{options}", server.uri);
+        server.wait_for("a hello", doc! { "hello": 1 }, |_| true);
+        server
+    }
+
+    /// Waits until the member of a replica set of one is elected.
+    pub fn await_primary(&self) {
+        self.wait_for("the election", doc! { "hello": 1 }, |reply| {
+            reply.get_bool("isWritablePrimary").unwrap_or(false)
+        });
+    }
+
+    /// Makes the first user, who may do everything, and goes on as that user.
+    pub fn sign_in(&mut self, user: &str, password: &str, options: &str) {
+        let created = self.command(doc! { "createUser": user, "pwd": password, "roles": ["root"] });
+        created.expect("create the first user");
+        self.uri = format!("{}&{options}", self.uri_of(user, password));
     }
 
     /// The replica set that all tests of this binary share; take a [`fresh_database`] on it.
@@ -205,12 +225,17 @@ impl Mongod {
 
     /// Runs one command on `admin`, from tests with and without a runtime of their own.
     pub fn command(&self, command: Document) -> mongodb::error::Result<Document> {
+        self.command_on("admin", command)
+    }
+
+    /// The same on another database.
+    pub fn command_on(&self, database: &str, command: Document) -> mongodb::error::Result<Document> {
         std::thread::scope(|scope| {
             let work = scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async {
                     let client = Client::with_uri_str(&self.uri).await?;
-                    let reply = client.database("admin").run_command(command).await;
+                    let reply = client.database(database).run_command(command).await;
                     client.shutdown().immediate(true).await;
                     reply
                 })
@@ -219,7 +244,8 @@ impl Mongod {
         })
     }
 
-    fn log(&self) -> String {
+    /// All that it has logged.
+    pub fn log(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         read("stdout") + &read("log")
     }

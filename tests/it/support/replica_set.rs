@@ -3,14 +3,17 @@
 use super::mongod::Mongod;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long an election may take on two busy cores.
 const ELECTION_LIMIT: Duration = Duration::from_secs(60);
 
-/// Three members; a dead primary is replaced after about two seconds.
+/// Three members; a dead primary is replaced after about two seconds. Clones speak of the same set.
+#[derive(Clone)]
 pub struct ReplicaSet {
-    members: Vec<Mongod>,
+    members: Arc<[Mutex<Mongod>]>,
+    ports: [u16; 3],
 }
 
 impl ReplicaSet {
@@ -32,12 +35,12 @@ impl ReplicaSet {
             server.wait_for("a ping", doc! { "ping": 1 }, |_| true);
             server
         };
-        let members: Vec<Mongod> = std::thread::scope(|scope| {
+        let launched: Vec<Mongod> = std::thread::scope(|scope| {
             let starting: Vec<_> = (0..3).map(|_| scope.spawn(launch)).collect();
             starting.into_iter().map(|member| member.join().expect("a member starts")).collect()
         });
         let mut configured: Vec<Document> = (0..)
-            .zip(&members)
+            .zip(&launched)
             .map(|(id, member)| doc! { "_id": id, "host": format!("127.0.0.1:{}", member.port()) })
             .collect();
         change(&mut configured);
@@ -46,9 +49,9 @@ impl ReplicaSet {
             "members": configured,
             "settings": { "electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500 },
         };
-        let first = members.first().expect("three members");
-        first.command(doc! { "replSetInitiate": config }).expect("initiate the replica set");
-        let set = Self { members };
+        let ports = [0, 1, 2].map(|member: usize| launched[member].port());
+        let set = Self { members: launched.into_iter().map(Mutex::new).collect(), ports };
+        set.command(0, "admin", doc! { "replSetInitiate": config }).expect("initiate the replica set");
         set.await_primary();
         set.await_secondary(1);
         set
@@ -56,7 +59,7 @@ impl ReplicaSet {
 
     /// The connection string, with `options` such as `readPreference=secondary` (without `?`).
     pub fn uri(&self, options: &str) -> String {
-        let hosts: Vec<String> = self.members.iter().map(|member| format!("127.0.0.1:{}", member.port())).collect();
+        let hosts: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("mongodb://{}/?replicaSet=rs0&{options}", hosts.join(","))
     }
 
@@ -69,11 +72,11 @@ impl ReplicaSet {
     pub fn await_primary(&self) -> usize {
         let started = Instant::now();
         loop {
-            let is_primary = |member: &Mongod| {
-                let hello = member.command(doc! { "hello": 1 });
+            let is_primary = |member: &usize| {
+                let hello = self.command(*member, "admin", doc! { "hello": 1 });
                 hello.is_ok_and(|reply| reply.get_bool("isWritablePrimary").unwrap_or(false))
             };
-            if let Some(primary) = self.members.iter().position(is_primary) {
+            if let Some(primary) = (0..3).find(is_primary) {
                 return primary;
             }
             assert!(started.elapsed() < ELECTION_LIMIT, "no primary is elected");
@@ -82,42 +85,46 @@ impl ReplicaSet {
     }
 
     fn await_secondary(&self, member: usize) {
-        self.members[member].wait_for("being a member", doc! { "hello": 1 }, |reply| {
+        self.member(member).wait_for("being a member", doc! { "hello": 1 }, |reply| {
             reply.get_bool("secondary").unwrap_or(false) || reply.get_bool("isWritablePrimary").unwrap_or(false)
         });
     }
 
-    /// One member, to be spoken to directly.
-    pub fn member(&self, member: usize) -> &Mongod {
-        &self.members[member]
+    fn member(&self, member: usize) -> MutexGuard<'_, Mongod> {
+        self.members[member].lock().expect("a member")
+    }
+
+    /// Runs a command on one member, whatever its office.
+    pub fn command(&self, member: usize, database: &str, command: Document) -> mongodb::error::Result<Document> {
+        self.member(member).command_on(database, command)
     }
 
     /// The primary gives up its office for a while.
     pub fn step_down(&self) {
         let primary = self.await_primary();
         let down = doc! { "replSetStepDown": 20, "secondaryCatchUpPeriodSecs": 10 };
-        self.members[primary].command(down).expect("step down");
+        self.command(primary, "admin", down).expect("step down");
         assert_ne!(self.await_primary(), primary);
     }
 
     /// Kills the primary and says which member it was.
     pub fn kill_primary(&self) -> usize {
         let primary = self.await_primary();
-        self.members[primary].kill();
+        self.member(primary).kill();
         primary
     }
 
     /// Starts a killed member again.
-    pub fn restart(&mut self, member: usize) {
-        self.members[member].restart();
+    pub fn restart(&self, member: usize) {
+        self.member(member).restart();
         self.await_primary();
         self.await_secondary(member);
     }
 
     /// Changes how late the third member is.
     pub fn set_delay(&self, seconds: i64) {
-        let primary = &self.members[self.await_primary()];
-        let reply = primary.command(doc! { "replSetGetConfig": 1 }).expect("the configuration");
+        let primary = self.await_primary();
+        let reply = self.command(primary, "admin", doc! { "replSetGetConfig": 1 }).expect("the configuration");
         let mut config = reply.get_document("config").expect("the configuration").clone();
         let version = config.get_i32("version").expect("a version");
         config.insert("version", version + 1);
@@ -125,7 +132,7 @@ impl ReplicaSet {
         let mut documents: Vec<Document> = members.iter().filter_map(|member| member.as_document().cloned()).collect();
         delay(&mut documents, seconds);
         config.insert("members", documents);
-        primary.command(doc! { "replSetReconfig": config }).expect("reconfigure");
+        self.command(primary, "admin", doc! { "replSetReconfig": config }).expect("reconfigure");
     }
 }
 

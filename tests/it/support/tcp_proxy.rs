@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How soon a pump notices a change of the rules.
 const TICK: Duration = Duration::from_millis(20);
@@ -26,6 +26,8 @@ struct Rules {
     speed: AtomicU64,
     /// Connections that were cut or frozen.
     hurt: AtomicU64,
+    /// Connections that somebody wanted.
+    wanted: AtomicU64,
 }
 
 /// A proxy on a port of its own; dropping it closes every connection.
@@ -73,6 +75,16 @@ impl TcpProxy {
         self.rules.down.store(down, Ordering::SeqCst);
     }
 
+    /// Waits until so many connections more are wanted: somebody has noticed.
+    pub fn await_attempts(&self, more: u64) {
+        let started = Instant::now();
+        let wanted = self.rules.wanted.load(Ordering::SeqCst) + more;
+        while self.rules.wanted.load(Ordering::SeqCst) < wanted {
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody connects again");
+            std::thread::sleep(TICK);
+        }
+    }
+
     /// How many connections were cut or frozen.
     pub fn hurt(&self) -> u64 {
         self.rules.hurt.load(Ordering::SeqCst)
@@ -102,7 +114,9 @@ impl Rules {
 
 fn accept(listener: &TcpListener, server: u16, rules: &Arc<Rules>) {
     while !rules.over.load(Ordering::SeqCst) {
-        match listener.accept() {
+        let accepted = listener.accept();
+        rules.wanted.fetch_add(u64::from(accepted.is_ok()), Ordering::SeqCst);
+        match accepted {
             Ok((client, _)) if rules.is_closed() => drop(client),
             Ok((client, _)) => {
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
@@ -112,7 +126,8 @@ fn accept(listener: &TcpListener, server: u16, rules: &Arc<Rules>) {
                     stream.set_read_timeout(Some(TICK)).expect("a timeout");
                 }
                 let (up, down) = (Arc::clone(rules), Arc::clone(rules));
-                let (client_up, server_up) = (client.try_clone().expect("a clone"), server.try_clone().expect("a clone"));
+                let (client_up, server_up) =
+                    (client.try_clone().expect("a clone"), server.try_clone().expect("a clone"));
                 std::thread::spawn(move || pump(client_up, server_up, &up, false));
                 std::thread::spawn(move || pump(server, client, &down, true));
             }
