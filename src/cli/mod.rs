@@ -15,8 +15,11 @@ pub mod settings;
 mod signals;
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::collection::{CollectionSpec, Namespace};
+use crate::model::lag;
 use crate::model::record::RunRecord;
 use crate::model::signal::Signal;
+use crate::model::status::CollectionStatus;
 use crate::{notify, run, synth};
 use args::{Cli, Command, Global, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
 use clap::Parser;
@@ -115,9 +118,27 @@ async fn status(global: &Global, args: &StatusArgs) -> u8 {
     };
     let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
         let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
-        printer::result(&text)
+        printer::result(&text)?;
+        Ok(statuses)
     });
-    ended(shown, |_| exit::FAILED)
+    match shown {
+        Ok(statuses) if late(&specs, &statuses) => exit::FAILED,
+        shown => ended(shown.map(drop), |_| exit::FAILED),
+    }
+}
+
+/// Names every collection that is further behind than its row of the manifest allows; whether there is one.
+fn late(specs: &[CollectionSpec], statuses: &[CollectionStatus]) -> bool {
+    let mut some = false;
+    for spec in specs.iter().filter(|spec| spec.max_lag.is_some()) {
+        let Namespace { database, collection } = &spec.namespace;
+        let status = statuses.iter().find(|s| s.database == *database && s.collection == *collection);
+        if let Some(why) = status.and_then(|status| lag::late(spec, status.lag_seconds)) {
+            tracing::warn!(collection = %spec.namespace, "{} {why}", spec.namespace);
+            some = true;
+        }
+    }
+    some
 }
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {

@@ -231,7 +231,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Section<'_>) -> String {
 }
 
 fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
-    let section = reader.section(root, "source", &["uri", "read_preference", "overlap"]);
+    let section = reader.section(root, "source", &["uri", "read_preference", "overlap", "rate"]);
     let uri = reader.required(&section, "uri", "${MONGODB_URI}");
     if let Some(uri) = &uri {
         let known = ["mongodb://", "mongodb+srv://", "dump:"];
@@ -247,6 +247,18 @@ fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
         uri: Secret::new(uri.map(|uri| uri.value).unwrap_or_default()),
         read_preference: choice(reader, &section, "read_preference", &words).unwrap_or("secondaryPreferred").to_owned(),
         overlap: duration(reader, &section, "overlap").unwrap_or(Duration::from_secs(600)),
+        rate: rate(reader, &section),
+    }
+}
+
+fn rate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<u64> {
+    let text = reader.string(section, "rate")?;
+    match values::rate(&text.value) {
+        Ok(rate) => rate,
+        Err(message) => {
+            reader.reject(&text, format_args!("{} {message}", text.shown()));
+            None
+        }
     }
 }
 
