@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod collection;
 pub mod column;
+pub mod command;
 pub mod description;
 pub mod modified;
 pub mod names;

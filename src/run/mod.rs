@@ -3,10 +3,10 @@
 pub mod clock;
 mod collection;
 mod fold;
-mod history;
 mod index;
 mod interrupt;
 mod land;
+mod lookback;
 pub mod options;
 mod output;
 mod partitions;

@@ -4,12 +4,15 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod channels;
 mod cli;
+mod drill;
 mod extract;
 mod full;
 mod halfway;
 mod kill;
 mod oracle;
+mod report;
 mod s3;
 mod signals;
 mod store;

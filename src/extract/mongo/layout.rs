@@ -40,7 +40,7 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
 
 async fn kind(connection: &Connection, namespace: &Namespace) -> Result<CollectionKind> {
     let reply = connection.command(namespace, list_collections(&namespace.collection)).await?;
-    let reply = reply.map_err(|error| explain(Kind::Source, &error, &format!("look for {namespace}")))?;
+    let reply = reply.map_err(|error| connection.explain(&error, namespace, &format!("look for {namespace}")))?;
     match first_batch(&reply).first().map(|found| found.get_str("type").unwrap_or("collection")) {
         None => Err(missing(namespace, "in the MongoDB")),
         Some("view") => Ok(CollectionKind::View),

@@ -5,6 +5,7 @@ pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod receivers;
 pub mod s3;
 
 use std::net::{Ipv4Addr, TcpListener};
