@@ -6,6 +6,7 @@ use crate::model::collection::Namespace;
 use crate::model::settings::Settings;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Folds the changes of MongoDB collections into a plain Parquet lake.
 #[derive(Debug, Parser)]
@@ -88,9 +89,15 @@ pub struct RunArgs {
     /// Let a document that cannot be read fail its collection
     #[arg(long)]
     pub strict: bool,
+    /// Wait for the crawlers that are started, and report the tables they changed
+    #[arg(long)]
+    pub wait: bool,
     /// Memory to use, such as 512MiB; at least 128MiB
     #[arg(long, value_name = "SIZE", value_parser = settings::memory)]
     pub memory: Option<u64>,
+    /// End cleanly before this much time has passed, such as 14m; the environment's own limit counts too
+    #[arg(long, env = "LAKEFOLD_DEADLINE", value_name = "LENGTH", value_parser = settings::length)]
+    pub deadline: Option<Duration>,
     /// Print the run record as JSON instead of the summary
     #[arg(long)]
     pub json: bool,
@@ -102,6 +109,7 @@ impl RunArgs {
         if let Some(memory) = self.memory {
             settings.run.memory = memory;
         }
+        settings.run.deadline = [settings.run.deadline, self.deadline].into_iter().flatten().min();
     }
 }
 

@@ -6,6 +6,7 @@ pub mod args;
 pub mod exit;
 pub mod files;
 mod input;
+mod lambda;
 mod logging;
 pub mod printer;
 mod progress;
@@ -25,6 +26,7 @@ use std::fs::File;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// Becomes `Some` when the program should end.
@@ -32,13 +34,6 @@ type Interrupt = watch::Receiver<Option<Signal>>;
 
 /// Runs the program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(message) => {
-            printer::usage(&message);
-            return ExitCode::from(if message.use_stderr() { exit::INPUT } else { exit::OK });
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -46,10 +41,24 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = runtime.block_on(dispatch(&cli));
+    let code = match lambda::runtime_api() {
+        Some(address) => ended(runtime.block_on(lambda::serve(&address)), |_| exit::UNAVAILABLE),
+        None => command(&runtime),
+    };
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Carries out what the arguments say.
+fn command(runtime: &Runtime) -> u8 {
+    match Cli::try_parse() {
+        Ok(cli) => runtime.block_on(dispatch(&cli)),
+        Err(message) => {
+            printer::usage(&message);
+            if message.use_stderr() { exit::INPUT } else { exit::OK }
+        }
+    }
 }
 
 async fn dispatch(cli: &Cli) -> u8 {
@@ -72,7 +81,7 @@ async fn dispatch(cli: &Cli) -> u8 {
 async fn run(global: &Global, args: &RunArgs, interrupt: Interrupt) -> u8 {
     let (progress, bars) = progress::of(global);
     logging::init(global, bars);
-    let (mut settings, specs) = match input::environment(global) {
+    let (mut settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -100,7 +109,7 @@ fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
 
 async fn status(global: &Global, args: &StatusArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -113,7 +122,7 @@ async fn status(global: &Global, args: &StatusArgs) -> u8 {
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -153,7 +162,7 @@ async fn synth(global: &Global, args: &SynthArgs) -> u8 {
 /// The query's rows go to stdout or into `--out`, as they come.
 async fn query(global: &Global, args: &QueryArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -198,10 +207,17 @@ fn failed(error: &Error, code: u8) -> u8 {
 
 fn refused(why: Refused) -> u8 {
     match why {
-        Refused::Flags(error) => printer::error(&error),
-        Refused::Files(problems) => printer::problems(&problems),
+        Refused::Flags(error) => failed(&error, exit::INPUT),
+        Refused::Unavailable(error) => failed(&error, exit::UNAVAILABLE),
+        Refused::Files(problems) => {
+            printer::problems(&problems);
+            exit::INPUT
+        }
+        Refused::Secrets(problems) => {
+            printer::problems(&problems);
+            exit::UNAVAILABLE
+        }
     }
-    exit::INPUT
 }
 
 /// One JSON document on lines of its own.

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// Shows or sends the report; 0, or 1 with one line.
 pub(super) async fn report(global: &Global, args: &ReportArgs, interrupt: Interrupt) -> u8 {
     logging::init(global, None);
-    let (settings, _) = match input::environment(global) {
+    let (settings, _) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };

@@ -2,7 +2,9 @@
 //!
 //! Everything that crosses a border between two stages is a type of this folder, so that no stage imports another.
 
+pub mod athena;
 pub mod batch;
+pub mod catalog;
 pub mod collection;
 pub mod column;
 pub mod command;

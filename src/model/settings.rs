@@ -19,6 +19,8 @@ pub struct Settings {
     pub source: SourceSettings,
     /// `[lake]`
     pub lake: LakeSettings,
+    /// `[catalog]`
+    pub catalog: CatalogSettings,
     /// `[mail]`
     pub mail: MailSettings,
     /// `[[webhook]]`, in the order of the file.
@@ -64,6 +66,97 @@ pub struct LakeSettings {
     pub path_style: bool,
     /// zstd level of the Parquet files, 1 to 22.
     pub zstd_level: i32,
+    /// What S3 is asked beyond that.
+    pub s3: S3Settings,
+}
+
+impl LakeSettings {
+    /// The lake at `url`, with a default for everything else.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            endpoint: None,
+            region: None,
+            path_style: false,
+            zstd_level: 3,
+            s3: S3Settings::default(),
+        }
+    }
+}
+
+/// The keys of `[lake]` that only S3 knows, and how much is asked of a store at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Settings {
+    /// How objects are encrypted at rest.
+    pub encryption: Encryption,
+    /// Whether this account pays for the requests to somebody else's bucket.
+    pub requester_pays: bool,
+    /// Storage class of the data files; `None`: the bucket's.
+    pub storage_class: Option<String>,
+    /// How many requests may be on their way at once; counts for every remote store.
+    pub requests: usize,
+}
+
+impl Default for S3Settings {
+    fn default() -> Self {
+        Self { encryption: Encryption::Bucket, requester_pays: false, storage_class: None, requests: 64 }
+    }
+}
+
+/// Who encrypts an object at rest, and with which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// As the bucket's default has it.
+    Bucket,
+    /// SSE-S3: keys of S3.
+    S3,
+    /// SSE-KMS with the key named, or with the account's key for S3.
+    Kms(Option<String>),
+}
+
+/// Who tells the catalog of the tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CatalogMode {
+    /// Nobody.
+    #[default]
+    None,
+    /// A Glue crawler, which lakefold points at the tables.
+    Crawler,
+    /// lakefold itself.
+    Tables,
+}
+
+/// `[catalog]`
+#[derive(Debug, Clone)]
+pub struct CatalogSettings {
+    /// Who writes it.
+    pub mode: CatalogMode,
+    /// Name of the crawler of a database, with `{env}` and `{database}` in it.
+    pub crawler: String,
+    /// Name of the database in the catalog, with `{env}` and `{database}` in it.
+    pub database: String,
+    /// Start the crawler even when no partition or column is new.
+    pub always: bool,
+    /// Create a crawler that is missing.
+    pub create: bool,
+    /// Role of crawlers that are created.
+    pub role: Option<String>,
+    /// How long a crawler that runs, or that another run is at, is waited for.
+    pub ready_within: Duration,
+}
+
+impl Default for CatalogSettings {
+    fn default() -> Self {
+        Self {
+            mode: CatalogMode::None,
+            crawler: "{env}-{database}".to_owned(),
+            database: "{database}".to_owned(),
+            always: false,
+            create: false,
+            role: None,
+            ready_within: Duration::from_secs(600),
+        }
+    }
 }
 
 /// Where the summary is mailed.
@@ -73,6 +166,8 @@ pub enum MailTransport {
     File,
     /// To a mail server.
     Smtp,
+    /// By Amazon SES.
+    Ses,
     /// Not at all.
     #[default]
     None,
@@ -89,10 +184,29 @@ pub struct MailSettings {
     pub from: Option<String>,
     /// Recipients.
     pub to: Vec<String>,
+    /// Whom answers go to; none: the sender.
+    pub reply_to: Vec<String>,
     /// The server of `transport = "smtp"`.
     pub smtp: Option<SmtpSettings>,
+    /// What `transport = "ses"` needs beyond that.
+    pub ses: Option<SesSettings>,
     /// Which runs are mailed.
     pub when: Rules,
+}
+
+/// The keys of `[mail]` that belong to `transport = "ses"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SesSettings {
+    /// Configuration set of SES that the mail goes by, for its events and its pool of addresses.
+    pub configuration_set: Option<String>,
+    /// A message of more bytes is shortened.
+    pub max_size: u64,
+}
+
+impl Default for SesSettings {
+    fn default() -> Self {
+        Self { configuration_set: None, max_size: 10 << 20 }
+    }
 }
 
 /// The mail server of `[mail] transport = "smtp"`.

@@ -3,8 +3,10 @@
 use super::channel::Channel;
 use super::eml::MailFile;
 use super::metrics::{Pushgateway, Textfile};
+use super::ses::Ses;
 use super::smtp::Smtp;
 use super::webhook::Webhook;
+use crate::aws::Aws;
 use crate::model::settings::{MailTransport, Rules, Settings};
 
 /// Told of every run: a gauge that is not written looks like a machine that is down.
@@ -17,6 +19,7 @@ pub(super) fn people(settings: &Settings) -> Vec<Box<dyn Channel>> {
         MailTransport::None => {}
         MailTransport::File => channels.push(Box::new(MailFile::new(&settings.mail))),
         MailTransport::Smtp => channels.push(Box::new(Smtp::new(&settings.mail))),
+        MailTransport::Ses => channels.push(Box::new(Ses::new(&settings.mail, &settings.lake.url, Aws::of_process()))),
     }
     for webhook in &settings.webhooks {
         channels.push(Box::new(Webhook::new(webhook)));

@@ -68,9 +68,7 @@ fn of_collection(collection: &CollectionRecord, before: &[&RunRecord]) -> Option
     let bad = |outcome| matches!(outcome, Outcome::Failed | Outcome::Busy);
     let streak: Vec<_> = past.iter().rev().take_while(|(_, c)| bad(c.outcome)).collect();
     match (collection.outcome, streak.last()) {
-        (Outcome::Failed, None) => {
-            Some(format!("{name} failed, after {}", several(past.len() as u64, "good run")))
-        }
+        (Outcome::Failed, None) => Some(format!("{name} failed, after {}", several(past.len() as u64, "good run"))),
         (Outcome::Failed | Outcome::Busy, Some((first, _))) => {
             let times = ordinal(streak.len() + 1);
             let since = minute(&first.started_at);
@@ -92,8 +90,8 @@ fn unusual(name: &str, collection: &CollectionRecord, past: &[(&RunRecord, &Coll
         return None;
     }
     let usual = median(alike);
-    let far = rows > usual.max(ROWS_MIN).saturating_mul(OUT_OF_BOUNDS)
-        || (usual >= ROWS_MIN && rows < usual / OUT_OF_BOUNDS);
+    let far =
+        rows > usual.max(ROWS_MIN).saturating_mul(OUT_OF_BOUNDS) || (usual >= ROWS_MIN && rows < usual / OUT_OF_BOUNDS);
     far.then(|| format!("{name} changed {}, usual are {}", several(rows, "row"), count(usual)))
 }
 
@@ -173,6 +171,9 @@ mod tests {
 
     #[test]
     fn ordinals() {
-        assert_eq!([1, 2, 3, 4, 11, 12, 13, 21, 102].map(ordinal).join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd");
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 13, 21, 102].map(ordinal).join(" "),
+            "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd"
+        );
     }
 }

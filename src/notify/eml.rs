@@ -31,6 +31,9 @@ pub(super) fn message(report: &Report<'_>, settings: &MailSettings) -> Result<Me
     for to in &settings.to {
         builder = builder.to(address(to)?);
     }
+    for reply_to in &settings.reply_to {
+        builder = builder.reply_to(address(reply_to)?);
+    }
     // Boundaries made from the run's name: the same record gives the same message.
     let boundary = |part: &str| format!("lakefold-{part}-{}", record.run_id);
     let mut page = MultiPart::related().boundary(boundary("page")).singlepart(SinglePart::html(mail.html.clone()));

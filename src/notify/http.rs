@@ -3,7 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::model::redact;
 use crate::model::secret::Secret;
-use reqwest::{Client, RequestBuilder, StatusCode, redirect};
+use crate::tls;
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode, redirect};
 use std::time::Duration;
 
 /// How long a request may take.
@@ -14,7 +15,11 @@ const SHOWN: usize = 200;
 
 /// A client that goes where it is told and nowhere else: a redirection would take what it sends to strangers.
 pub(super) fn client() -> Result<Client> {
-    let builder = Client::builder().timeout(LIMIT).redirect(redirect::Policy::none()).user_agent("lakefold");
+    let mut builder = Client::builder().timeout(LIMIT).redirect(redirect::Policy::none()).user_agent("lakefold");
+    for root in tls::bundled_roots() {
+        let root = Certificate::from_der(root).map_err(|e| Error::new(Kind::Notify, describe(e)))?;
+        builder = builder.add_root_certificate(root);
+    }
     builder.build().map_err(|e| Error::new(Kind::Notify, describe(e)).context("prepare HTTPS"))
 }
 

@@ -85,8 +85,7 @@ fn html(digest: &Digest, charts: &[Chart], page: bool) -> Result<String> {
 fn told(collections: &[Line]) -> (Vec<&Line>, String) {
     let idle = collections.iter().filter(|line| line.outcome == "idle").count();
     let fold_idle = collections.len() > IDLE_TOLD;
-    let mut lines: Vec<&Line> =
-        collections.iter().filter(|line| !fold_idle || line.outcome != "idle").collect();
+    let mut lines: Vec<&Line> = collections.iter().filter(|line| !fold_idle || line.outcome != "idle").collect();
     let mut rest = Vec::new();
     if fold_idle && idle > 0 {
         rest.push(format!("{idle} idle: nothing new at the source"));

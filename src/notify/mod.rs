@@ -8,7 +8,7 @@
 //!  record + the runs before it ─► digest (words) ─┬─► mail.txt   plain text
 //!                                                 ├─► mail.html  in the mail, pictures by cid; as a page, SVG inline
 //!                                 chart (shapes) ─┘─► picture    SVG to PNG
-//!  channels: eml, smtp, webhook, then metrics, which count who could not be told
+//!  channels: eml, ses, smtp, webhook, then metrics, which count who could not be told
 //! ```
 
 mod amounts;
@@ -27,6 +27,7 @@ mod metrics;
 mod picture;
 mod rules;
 mod schema_table;
+mod ses;
 mod smtp;
 mod status_table;
 mod summary;

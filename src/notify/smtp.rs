@@ -6,10 +6,11 @@ use super::eml;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::redact;
 use crate::model::settings::{MailSettings, Rules, SmtpSettings, SmtpTls};
+use crate::tls;
 use async_trait::async_trait;
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{self, AsyncSmtpTransport};
 use lettre::{Address, AsyncTransport, Tokio1Executor};
 use std::time::Duration;
@@ -69,7 +70,14 @@ impl Channel for Smtp {
 }
 
 fn transport(server: &SmtpSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
-    let parameters = || TlsParameters::new(server.host.clone()).or_error(Kind::Notify, "prepare TLS");
+    let parameters = || {
+        let mut parameters = TlsParameters::builder(server.host.clone());
+        for root in tls::bundled_roots() {
+            let root = Certificate::from_der(root.to_vec()).or_error(Kind::Notify, "read a root certificate")?;
+            parameters = parameters.add_root_certificate(root);
+        }
+        parameters.build().or_error(Kind::Notify, "prepare TLS")
+    };
     let tls = match server.tls {
         SmtpTls::StartTls => Tls::Required(parameters()?),
         SmtpTls::Tls => Tls::Wrapper(parameters()?),

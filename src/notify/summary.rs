@@ -1,8 +1,8 @@
 //! The run as the terminal shows it.
 
 use super::digest::{Digest, Note};
-use super::words::wrap;
 use super::table;
+use super::words::wrap;
 use crate::model::record::RunRecord;
 use std::fmt::Write as _;
 

@@ -42,6 +42,7 @@ pub(super) fn record(exit_code: u8, collections: Vec<CollectionRecord>) -> RunRe
         collections,
         catalog: Vec::new(),
         notifications: Vec::new(),
+        requests: None,
     }
 }
 
@@ -97,8 +98,12 @@ pub(super) fn eventful() -> RunRecord {
             .into(),
     ];
     let mut record = record(1, vec![bills, patients, stock, visits, collection("wards", Outcome::Idle)]);
-    record.catalog =
-        vec![CatalogRecord { crawler: "prod-hospital".into(), outcome: "started".into(), targets_added: 2 }];
+    record.catalog = vec![CatalogRecord {
+        crawler: "prod-hospital".into(),
+        outcome: "started".into(),
+        targets_added: 2,
+        ..CatalogRecord::default()
+    }];
     record.notifications =
         vec![NotificationRecord { channel: "mail".into(), outcome: "create folder mail: Permission denied".into() }];
     record
@@ -162,7 +167,9 @@ async fn pages_of_all_kinds_stand_alone() {
         let history = if name == "first" { Vec::new() } else { mornings() };
         let page = page(&run, &history).unwrap();
         assert!(page.len() < 100_000, "Gmail cuts {name}: {}", page.len());
-        assert!(!page.contains("<script") && !page.contains("cid:") && !page.contains("http://") || page.contains("w3.org"));
+        assert!(
+            !page.contains("<script") && !page.contains("cid:") && !page.contains("http://") || page.contains("w3.org")
+        );
         let mail = mail::render(&run, &history).await.unwrap();
         if let Some(folder) = std::env::var_os("LAKEFOLD_PAGES") {
             let file = |ending: &str| std::path::Path::new(&folder).join(format!("{name}{ending}"));

@@ -20,6 +20,7 @@ use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
 use crate::model::window::{Bound, Scope};
+use crate::publish::catalog::Ledger;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::time::Instant;
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     pub budget: Budget,
     /// A run died on this collection.
     pub unfinished: bool,
+    /// What the catalog is owed; none: nobody tells it anything.
+    pub ledger: Option<&'a Ledger<'a>>,
 }
 
 impl Job<'_> {
@@ -204,11 +207,17 @@ impl Job<'_> {
         let fingerprint = fingerprint(&settings);
         let view = described.kind == CollectionKind::View;
         let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, view, lease };
-        folding.run(record, window.batches()).await?;
+        let owed = folding.run(record, window.batches()).await?;
         record.watermark = decision.watermark.and_then(clock::rfc3339);
         let Some(lease) = lease else { return Ok(Outcome::Ok) };
 
         lease.check()?;
+        if let Some(ledger) = self.ledger
+            && !owed.is_nothing()
+        {
+            // Before the watermark: what is covered by it and dies here would never be told to the catalog (P3, P4).
+            ledger.owe(&self.spec.namespace, owed).await?;
+        }
         let last_time = watermarks.last_ok().and_then(|l| l.operation_time);
         watermarks.append(Line {
             written_at: clock::now().timestamp_millis(),

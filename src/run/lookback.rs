@@ -92,9 +92,9 @@ async fn newest(lake: &Lake, until: Option<&str>, count: usize) -> Result<Vec<Ob
 
 /// Those of `objects` before `run_id` that are records this program can read.
 async fn read(lake: &Lake, objects: Vec<Object>, run_id: &str) -> Vec<RunRecord> {
-    let earlier = objects.into_iter().filter(|object| {
-        object.size <= RECORD_MAX && layout::run_of(&object.key).is_some_and(|found| found != run_id)
-    });
+    let earlier = objects
+        .into_iter()
+        .filter(|object| object.size <= RECORD_MAX && layout::run_of(&object.key).is_some_and(|found| found != run_id));
     let records = stream::iter(earlier)
         .map(|object| async move {
             match state::load::<RunRecord>(lake, &object.key, record::FORMAT).await {

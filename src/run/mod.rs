@@ -1,5 +1,6 @@
 //! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
 
+mod catalog;
 pub mod clock;
 mod collection;
 mod fold;
@@ -17,6 +18,7 @@ pub mod query;
 mod read;
 mod recover;
 pub mod report;
+pub mod retyping;
 pub mod schema;
 mod scope;
 mod shapes;

@@ -37,6 +37,7 @@ pub async fn tell(
         collections: specs.iter().map(failed).collect(),
         catalog: Vec::new(),
         notifications: Vec::new(),
+        requests: lake.map(Lake::requests_record),
     };
     let history = match lake {
         Some(lake) => lookback::before(lake, settings, run_id).await,

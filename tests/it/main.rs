@@ -4,11 +4,14 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod aws;
+mod catalog;
 mod channels;
 mod cli;
 mod drill;
 mod extract;
 mod full;
+mod fuzz;
 mod halfway;
 mod kill;
 mod oracle;
@@ -18,3 +21,4 @@ mod signals;
 mod store;
 mod support;
 mod synth;
+mod torture;

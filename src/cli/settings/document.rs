@@ -1,5 +1,6 @@
 //! Typed access to a TOML document that remembers the line of everything and goes on after an error.
 
+use super::secrets::Secrets;
 use super::variables::{Lookup, substitute};
 use crate::model::problem::{Problem, Problems};
 use toml::Spanned;
@@ -9,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Reader<'r> {
     text: &'r str,
     lookup: &'r Lookup<'r>,
+    secrets: &'r Secrets,
     /// What was found so far.
     pub problems: Problems,
 }
@@ -41,8 +43,8 @@ impl Text {
 }
 
 impl<'r> Reader<'r> {
-    pub fn new(file: &str, text: &'r str, lookup: &'r Lookup<'r>) -> Self {
-        Self { text, lookup, problems: Problems::new(file) }
+    pub fn new(file: &str, text: &'r str, lookup: &'r Lookup<'r>, secrets: &'r Secrets) -> Self {
+        Self { text, lookup, secrets, problems: Problems::new(file) }
     }
 
     /// The document's keys outside sections. Unknown keys and sections become problems.
@@ -212,7 +214,7 @@ impl<'r> Reader<'r> {
             return None;
         };
         let line = self.line_of(value);
-        match substitute(raw, self.lookup) {
+        match substitute(raw, self.lookup, self.secrets) {
             Ok(substituted) => {
                 Some(Text { value: substituted.value, key: key.to_owned(), line, open: !substituted.any })
             }

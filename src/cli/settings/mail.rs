@@ -2,12 +2,13 @@
 
 use super::document::{Reader, Section};
 use super::rules::{self, WHEN};
-use super::{bounded, choice};
+use super::{bounded, choice, ses};
 use crate::model::secret::Secret;
 use crate::model::settings::{MailSettings, MailTransport, SmtpSettings, SmtpTls};
 use std::path::PathBuf;
 
-const KEYS: [&str; 10] = ["transport", "dir", "from", "to", WHEN, "host", "port", "tls", "user", "password"];
+const KEYS: [&str; 11] =
+    ["transport", "dir", "from", "to", "reply_to", WHEN, "host", "port", "tls", "user", "password"];
 
 /// Keys that say something only with `transport = "smtp"`.
 const SMTP_KEYS: [&str; 5] = ["host", "port", "tls", "user", "password"];
@@ -17,7 +18,7 @@ const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// The section, checked.
 pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings {
-    let section = reader.section(root, "mail", &KEYS);
+    let section = reader.section(root, "mail", &[&KEYS[..], &ses::KEYS[..]].concat());
     let transport = transport(reader, &section);
     let dir = reader.string(&section, "dir").map_or_else(|| PathBuf::from("mail"), |dir| PathBuf::from(dir.value));
     let sends = transport != MailTransport::None;
@@ -29,7 +30,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings 
     if sends {
         reader.require(&section, "to", "[\"data@example.org\"]");
     }
-    for address in from.iter().chain(&to) {
+    let reply_to = reader.strings(&section, "reply_to");
+    for address in from.iter().chain(&to).chain(&reply_to) {
         if !is_address(&address.value) {
             reader
                 .reject(address, format_args!("{} is no mail address", address.shown()))
@@ -41,7 +43,9 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings 
         dir,
         from: from.map(|from| from.value),
         to: to.into_iter().map(|to| to.value).collect(),
+        reply_to: reply_to.into_iter().map(|address| address.value).collect(),
         smtp: smtp(reader, &section, transport),
+        ses: ses::read(reader, &section, transport),
         when: rules::read(reader, &section),
     }
 }
@@ -57,14 +61,11 @@ fn transport(reader: &mut Reader<'_>, section: &Section<'_>) -> MailTransport {
         "none" => MailTransport::None,
         "file" => MailTransport::File,
         "smtp" => MailTransport::Smtp,
-        other => {
-            let message = match other {
-                "ses" => format!("{} is not in this build yet", text.shown()),
-                _ => format!("unknown transport {}", text.shown()),
-            };
+        "ses" => MailTransport::Ses,
+        _ => {
             reader
-                .reject(&text, message)
-                .hint("write `transport = \"smtp\"`, `transport = \"file\"` or `transport = \"none\"`");
+                .reject(&text, format_args!("unknown transport {}", text.shown()))
+                .hint("write `transport = \"ses\"`, `\"smtp\"`, `\"file\"` or `\"none\"`");
             MailTransport::None
         }
     }
@@ -72,7 +73,7 @@ fn transport(reader: &mut Reader<'_>, section: &Section<'_>) -> MailTransport {
 
 fn smtp(reader: &mut Reader<'_>, section: &Section<'_>, transport: MailTransport) -> Option<SmtpSettings> {
     if transport != MailTransport::Smtp {
-        for key in SMTP_KEYS.into_iter().filter(|_| transport == MailTransport::File) {
+        for key in SMTP_KEYS.into_iter().filter(|_| transport != MailTransport::None) {
             reader.refuse(section, key, "is a key of `transport = \"smtp\"`");
         }
         return None;

@@ -20,6 +20,14 @@ pub fn memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// The time of `--deadline`: `14m`, `840s`, more than nothing.
+///
+/// # Errors
+/// What to write instead.
+pub fn length(text: &str) -> Result<Duration, String> {
+    duration(text).filter(|length| !length.is_zero()).ok_or_else(|| "is no length of time; write `14m`".to_owned())
+}
+
 /// `10m`, `36h`, `30d`, `0s`, `0`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     match text.trim() {

@@ -83,7 +83,8 @@ fn run(families: &mut Families, record: &RunRecord) -> Result<()> {
             gauge.set(&[], value)?;
         }
     }
-    let told = families.gauge("notification_failed", "1: the channel could not be told of the last run.", &["channel"])?;
+    let told =
+        families.gauge("notification_failed", "1: the channel could not be told of the last run.", &["channel"])?;
     for notification in &record.notifications {
         told.set(&[&notification.channel], f64::from(u8::from(notification.outcome != SENT)))?;
     }
@@ -105,7 +106,8 @@ fn newest<'r>(report: &'r Report<'_>) -> BTreeMap<(&'r str, &'r str), &'r Collec
 fn collections(families: &mut Families, report: &Report<'_>) -> Result<()> {
     const WHO: [&str; 2] = ["database", "collection"];
     let with = |label: &'static str| [WHO[0], WHO[1], label];
-    let outcome = families.gauge("collection_outcome", "1 for how the collection's last run ended.", &with("outcome"))?;
+    let outcome =
+        families.gauge("collection_outcome", "1 for how the collection's last run ended.", &with("outcome"))?;
     let watermark =
         families.gauge("collection_watermark_timestamp_seconds", "How far the collection has been read.", &WHO)?;
     let duration = families.gauge("collection_duration_seconds", "Time its last run took.", &WHO)?;
@@ -140,11 +142,9 @@ fn collections(families: &mut Families, report: &Report<'_>) -> Result<()> {
         ] {
             rows.set(&labelled(kind), amount(n))?;
         }
-        for (kind, n) in [
-            ("written", record.files.written),
-            ("deleted", record.files.deleted),
-            ("retyped", record.files.retyped),
-        ] {
+        for (kind, n) in
+            [("written", record.files.written), ("deleted", record.files.deleted), ("retyped", record.files.retyped)]
+        {
             files.set(&labelled(kind), amount(n))?;
         }
         bytes.set(&labelled("read"), amount(record.bytes.read))?;

@@ -26,9 +26,8 @@ impl Pushgateway {
 
     /// `<url>/metrics/job/lakefold/environment/<environment>`
     fn group(&self, environment: &str) -> Result<Url> {
-        let wrong = || {
-            Error::new(Kind::Notify, "its url is none").hint("write [metrics] pushgateway as `http://host:9091`")
-        };
+        let wrong =
+            || Error::new(Kind::Notify, "its url is none").hint("write [metrics] pushgateway as `http://host:9091`");
         let mut url = Url::parse(self.url.expose()).map_err(|_| wrong())?;
         let mut segments = url.path_segments_mut().map_err(|()| wrong())?;
         segments.pop_if_empty().extend(["metrics", "job", JOB, "environment", environment]);

@@ -26,8 +26,7 @@ pub(super) fn body(report: &Report<'_>) -> Value {
         section(&format!("{}\n{}", escaped(&digest.verdict), escaped(&digest.trust))),
     ];
     for trouble in digest.troubles.iter().take(TROUBLES_TOLD) {
-        let mut text =
-            format!("*{}* {}: {}", escaped(&trouble.collection), trouble.outcome, escaped(&trouble.reason));
+        let mut text = format!("*{}* {}: {}", escaped(&trouble.collection), trouble.outcome, escaped(&trouble.reason));
         if let Some(hint) = &trouble.hint {
             text += &format!("\n{}", escaped(hint));
         }

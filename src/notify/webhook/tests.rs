@@ -47,8 +47,7 @@ async fn messages_stay_within_their_bounds() {
         let text = block["text"]["text"].as_str().unwrap_or_default();
         assert!(text.chars().count() <= 3_000, "{}", text.chars().count());
     }
-    let telegram: serde_json::Value =
-        serde_json::from_str(&of(&run, &[], |r| telegram::body(r, "1")).await).unwrap();
+    let telegram: serde_json::Value = serde_json::from_str(&of(&run, &[], |r| telegram::body(r, "1")).await).unwrap();
     let text = telegram["text"].as_str().unwrap();
     assert!(text.chars().count() <= 4_096 && text.contains("patients_0"), "{}", text.chars().count());
     assert_eq!(text.matches("<b>").count(), text.matches("</b>").count(), "no tag is cut");

@@ -178,6 +178,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
+            wait: false,
             interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
@@ -229,13 +230,8 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             read_preference: "primary".to_owned(),
             overlap,
         },
-        lake: LakeSettings {
-            url: format!("file:{}", lake.path().display()),
-            endpoint: None,
-            region: None,
-            path_style: false,
-            zstd_level: 1,
-        },
+        lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", lake.path().display())) },
+        catalog: Default::default(),
         mail: MailSettings::default(),
         webhooks: Vec::new(),
         metrics: MetricsSettings::default(),

@@ -123,8 +123,8 @@ impl Folding {
     pub async fn attempt(&self, flags: Flags, landed: Option<u64>) -> CollectionRecord {
         let (sender, interrupt) = watch::channel(None);
         let Flags { full, forget_schema, allow_shrink, dry_run } = flags;
-        let (since, strict, only) = (None, false, Vec::new());
-        let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, interrupt };
+        let (since, strict, wait, only) = (None, false, false, Vec::new());
+        let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, wait, interrupt };
         let text = format!("database,collection,timestamp_column,partition_by\n{},c,{}\n", self.database, self.row);
         let context = Context { file: "collections.csv", environment: "test", hash_key: false, pins: None };
         let specs = manifest::load(&text, &context).unwrap_or_else(|problems| panic!("{problems:?}"));
@@ -163,13 +163,8 @@ impl Folding {
                 read_preference: "primary".to_owned(),
                 overlap: Duration::ZERO,
             },
-            lake: LakeSettings {
-                url: format!("file:{}", self.lake().display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 1,
-            },
+            lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", self.lake().display())) },
+            catalog: Default::default(),
             mail: MailSettings::default(),
             webhooks: Vec::new(),
             metrics: MetricsSettings::default(),
