@@ -7,6 +7,7 @@ pub mod batch;
 pub mod catalog;
 pub mod collection;
 pub mod column;
+pub mod command;
 pub mod description;
 pub mod lag;
 pub mod modified;

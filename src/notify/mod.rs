@@ -16,7 +16,6 @@ mod changes;
 mod channel;
 mod channels;
 mod chart;
-mod command;
 mod compared;
 mod ddl;
 mod digest;

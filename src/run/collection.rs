@@ -9,10 +9,11 @@ use super::scope::{Decision, Facts, decide};
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, ReadRequest, Source};
 use crate::lake::watermark::{Line, Watermarks};
-use crate::lake::{Lake, Lease};
+use crate::lake::{Lake, Lease, Version};
 use crate::merge::budget::Budget;
 use crate::model::batch::RawBatch;
 use crate::model::collection::CollectionSpec;
+use crate::model::command;
 use crate::model::lag;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
@@ -88,7 +89,7 @@ impl Job<'_> {
         self.interrupt.check()?;
         let ns = &self.spec.namespace;
         let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
-        let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
+        let (watermarks, read) = self.watermarks().await?;
         // Whatever fails from here on: so far the table can be trusted.
         record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
@@ -106,7 +107,7 @@ impl Job<'_> {
         let outcome = async {
             // Somebody may have folded between the first look and the lease; what was opened before that may be older
             // than what is stored now (P1), so it is opened again.
-            let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
+            let (watermarks, now) = self.watermarks().await?;
             let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
             let unfinished = recover::recover(self.lake, ns, complete).await?;
             if now != read || unfinished.full {
@@ -122,6 +123,22 @@ impl Job<'_> {
             record.warnings.push(error.to_string());
         }
         outcome
+    }
+
+    /// The watermark file; one that is damaged gives way to a run that reads everything.
+    async fn watermarks(&self) -> Result<(Watermarks, Option<Version>)> {
+        let ns = &self.spec.namespace;
+        if self.options.full {
+            return Watermarks::load_or_replace(self.lake, ns).await;
+        }
+        Watermarks::load(self.lake, ns).await.map_err(|error| match error.hint_text() {
+            Some(hint) if error.kind() == Kind::Lake => {
+                let rebuild = command::rebuild(&self.settings.environment, ns, false);
+                let hint = format!("{hint}, or read everything again:\n  {rebuild}");
+                error.hint(hint)
+            }
+            _ => error,
+        })
     }
 
     /// Decides the window and looks whether it holds anything.
@@ -178,7 +195,7 @@ impl Job<'_> {
         record: &mut CollectionRecord,
         settings: TableSettings,
         mut watermarks: Watermarks,
-        read: Option<crate::lake::Version>,
+        read: Option<Version>,
         window: OpenWindow,
         described: Described,
         unfinished: Unfinished,
@@ -283,8 +300,8 @@ fn fingerprint(settings: &TableSettings) -> String {
 pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
     Error::new(Kind::Schema, format!("settings of an existing table have changed: {}", differences.join("; "))).hint(
         format!(
-            "take the change back, or rebuild the table: lakefold run --env {} --collection {} --full",
-            job.settings.environment, job.spec.namespace
+            "take the change back, or rebuild the table:\n  {}",
+            command::rebuild(&job.settings.environment, &job.spec.namespace, false)
         ),
     )
 }
