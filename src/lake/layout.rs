@@ -105,6 +105,11 @@ pub fn lock_key(ns: &Namespace) -> String {
     format!("{STATE}/leases/{}.lock", ns.folder())
 }
 
+/// An object that `check` writes, reads and removes again.
+pub fn probe_key(run_id: &str) -> String {
+    format!("{STATE}/check/{run_id}")
+}
+
 /// The record of a run.
 pub fn run_key(run_id: &str) -> String {
     format!("{STATE}/runs/{run_id}.json")

@@ -17,7 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod verdict;
-mod words;
+pub(crate) mod words;
 
 pub use ddl::ddl;
 pub use schema_table::schema_table;

@@ -1,0 +1,48 @@
+//! The mail's folder, where mails are written as files.
+
+use crate::error::{Kind, Result, ResultExt};
+use crate::model::finding::Finding;
+use crate::model::settings::{MailSettings, MailTransport};
+
+use super::tried;
+
+/// Tries to write where the mails go; nothing to look at when there are none.
+pub async fn look(settings: &MailSettings) -> Vec<Finding> {
+    match settings.transport {
+        MailTransport::File => {
+            let dir = settings.dir.clone();
+            let written = tokio::task::spawn_blocking(move || {
+                let doing = || format!("write into [mail] dir {}", dir.display());
+                std::fs::create_dir_all(&dir).or_error(Kind::Notify, doing())?;
+                // Removed again when it is dropped.
+                tempfile::NamedTempFile::new_in(&dir).or_error(Kind::Notify, doing()).map(drop)
+            });
+            let written: Result<()> = written.await.or_error(Kind::Invariant, "try the folder of mails").flatten();
+            let says = format!("files can be written into {}", settings.dir.display());
+            vec![tried("mail", "folder", &says, written)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::Mark;
+
+    #[tokio::test]
+    async fn a_folder_that_takes_no_files_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = |dir: &str| MailSettings {
+            transport: MailTransport::File,
+            dir: folder.path().join(dir),
+            from: None,
+            to: Vec::new(),
+        };
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert_eq!(look(&settings("mail")).await[0].mark, Mark::Ok);
+        assert_eq!(std::fs::read_dir(folder.path().join("mail")).unwrap().count(), 0);
+        let failed = look(&settings("file")).await.remove(0);
+        assert_eq!(failed.mark, Mark::Failed, "{failed:?}");
+    }
+}
