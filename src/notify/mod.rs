@@ -5,11 +5,13 @@
 //! is shown; the record holds none (P10).
 
 mod changes;
+mod check_list;
 mod command;
 mod ddl;
 mod digest;
 mod eml;
 pub mod mail;
+mod plan_table;
 mod schema_table;
 mod status_table;
 mod summary;
@@ -19,7 +21,9 @@ mod tests;
 mod verdict;
 pub(crate) mod words;
 
+pub use check_list::check_list;
 pub use ddl::ddl;
+pub use plan_table::plan_table;
 pub use schema_table::schema_table;
 pub use status_table::status_table;
 pub use summary::summary;

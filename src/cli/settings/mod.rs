@@ -26,6 +26,10 @@ use toml::de::DeTable;
 
 const READ_PREFERENCES: [&str; 5] = ["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"];
 
+/// Keys and sections of the file.
+const ROOT: [&str; 9] =
+    ["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "privacy", "run"];
+
 /// Why there are no settings, and what is known all the same, so that the manifest can be checked too.
 #[derive(Debug)]
 pub struct Invalid {
@@ -61,13 +65,27 @@ pub fn locate(name_or_path: &str) -> (String, PathBuf) {
 pub fn load(name_or_path: &str) -> Result<Settings, Invalid> {
     let (name, path) = locate(name_or_path);
     let file = path.display().to_string();
-    let text = files::read_text(&path).map_err(|mut problem| {
+    let text = read(&name, &path)?;
+    parse(&text, &file, &name, &|variable| std::env::var(variable).ok())
+}
+
+/// Reads the source and the timezone of an environment by name or path, whatever stands beside them.
+///
+/// # Errors
+/// All problems of `[source]` and `timezone`, also that the file does not exist.
+pub fn load_source(name_or_path: &str) -> Result<(SourceSettings, Tz), Vec<Problem>> {
+    let (name, path) = locate(name_or_path);
+    let text = read(&name, &path).map_err(|problem| vec![problem])?;
+    parse_source(&text, &path.display().to_string(), &|variable| std::env::var(variable).ok())
+}
+
+fn read(name: &str, path: &Path) -> Result<String, Problem> {
+    files::read_text(path).map_err(|mut problem| {
         if !path.exists() {
-            problem.hint(existing_environments(&name));
+            problem.hint(existing_environments(name));
         }
         problem
-    })?;
-    parse(&text, &file, &name, &|variable| std::env::var(variable).ok())
+    })
 }
 
 /// Whether colours are welcome: <https://no-color.org>.
@@ -98,23 +116,12 @@ fn existing_environments(wanted: &str) -> String {
 pub fn parse(text: &str, file: &str, environment: &str, lookup: &Lookup<'_>) -> Result<Settings, Invalid> {
     let mut reader = Reader::new(file, text, lookup);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
-    for error in &errors {
-        // One slip of the pen makes the parser stumble several times on its line.
-        let line = error.span().map(|span| reader.line_at(span.start));
-        if line.is_none() || line != last_line {
-            reader.problems.add_general(line, format_args!("is not TOML: {}", error.message()));
-        }
-        last_line = line;
-    }
     if !errors.is_empty() {
+        not_toml(&mut reader, &errors);
         return Err(Invalid { problems: reader.problems.into_sorted(), manifest: None, hash_key: true });
     }
 
-    let root = reader.root(
-        table.get_ref(),
-        &["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "privacy", "run"],
-    );
+    let root = reader.root(table.get_ref(), &ROOT);
     catalog(&mut reader, &root);
     let privacy = reader.section(&root, "privacy", &["hash_key"]);
     let settings = Settings {
@@ -136,6 +143,33 @@ pub fn parse(text: &str, file: &str, environment: &str, lookup: &Lookup<'_>) -> 
         manifest: Some(settings.manifest),
         hash_key: privacy.has("hash_key"),
     })
+}
+
+/// As [`parse`], for the source and the timezone alone.
+fn parse_source(text: &str, file: &str, lookup: &Lookup<'_>) -> Result<(SourceSettings, Tz), Vec<Problem>> {
+    let mut reader = Reader::new(file, text, lookup);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    not_toml(&mut reader, &errors);
+    if errors.is_empty() {
+        let root = reader.root(table.get_ref(), &ROOT);
+        let found = (source(&mut reader, &root), timezone(&mut reader, &root));
+        if reader.problems.is_empty() {
+            return Ok(found);
+        }
+    }
+    Err(reader.problems.into_sorted())
+}
+
+fn not_toml(reader: &mut Reader<'_>, errors: &[toml::de::Error]) {
+    let mut last_line = None;
+    for error in errors {
+        // One slip of the pen makes the parser stumble several times on its line.
+        let line = error.span().map(|span| reader.line_at(span.start));
+        if line.is_none() || line != last_line {
+            reader.problems.add_general(line, format_args!("is not TOML: {}", error.message()));
+        }
+        last_line = line;
+    }
 }
 
 fn timezone(reader: &mut Reader<'_>, root: &Section<'_>) -> Tz {

@@ -23,7 +23,12 @@ use futures::stream::{self, StreamExt};
 /// Collections looked at at once.
 const COLLECTIONS_AT_ONCE: usize = 4;
 
-/// Looks at everything of an environment. `probes` are tried besides, those of the environment's channels among them.
+/// What an environment talks to besides source and lake, to be tried by [`check`].
+pub fn probes(settings: &Settings) -> Vec<Box<dyn Probe>> {
+    vec![Box::new(mail::Folder(settings.mail.clone()))]
+}
+
+/// Looks at everything of an environment. `probes` are tried besides; see [`probes`].
 ///
 /// # Errors
 /// Only when the flags and files cannot be acted on; whatever else is wrong is a finding.
@@ -57,7 +62,6 @@ pub async fn check(settings: &Settings, specs: &[CollectionSpec], probes: Vec<Bo
         let skipped = specs.iter().map(|spec| Finding::new(Mark::Skipped, &spec.namespace.to_string(), "row", why));
         findings.extend(skipped);
     }
-    findings.extend(mail::look(&settings.mail).await);
     for probe in probes {
         findings.extend(probe.probe().await);
     }
