@@ -2,7 +2,7 @@
 -- subject: administrative
 -- question: Which row of each _id is the current one?
 -- chart: table
--- facility: facility_id
+
 -- For lakes that an older job wrote, where every change of a document is one more row. A table that lakefold folded
 -- holds one row for each _id already, so that here doubles is always 0.
 WITH ranked AS (

@@ -2,7 +2,8 @@
 -- subject: administrative
 -- question: Which name does a facility go by, when its records spell it in several ways?
 -- chart: table
--- facility: facility_id
+-- names: facility_id = name
+
 -- Every spelling with how often it was used; the most frequent wins, of equally frequent ones the one used last.
 WITH spellings AS (
     SELECT

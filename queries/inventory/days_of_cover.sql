@@ -3,7 +3,7 @@
 -- question: For how many days will the stock last at the present use?
 -- chart: bar
 -- x: medicine
--- y: on_hand * days / dispensed
+-- y: on_hand / used_per_day
 -- unit: days
 -- facility: facility_id
 -- param: from_date first day that counts, as 2024-03-01
@@ -33,6 +33,7 @@ SELECT
     s.quantity_on_hand AS on_hand,
     coalesce(u.dispensed, 0) AS dispensed,
     span.days,
+    CAST(coalesce(u.dispensed, 0) AS double) / span.days AS used_per_day,
     CAST(s.quantity_on_hand AS double) * span.days / nullif(u.dispensed, 0) AS days_of_cover
 FROM hospital.pharmacy_stock AS s
 CROSS JOIN span
