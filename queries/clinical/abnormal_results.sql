@@ -17,7 +17,7 @@ SELECT
     l.facility.id AS facility_id,
     l.test.name AS test,
     count(*) AS results,
-    count(*) FILTER (WHERE l.result.flag IN ('H', 'L', 'HH', 'LL', 'high', 'low', 'abnormal', 'positive')) AS abnormal
+    count(*) FILTER (WHERE l.result.flag IN ('low', 'high', 'abnormal')) AS abnormal
 FROM hospital.lab_results AS l
 CROSS JOIN params
 WHERE l.date BETWEEN params.from_date AND params.to_date

@@ -17,7 +17,8 @@ SELECT
     b.date,
     substr(CAST(payment.paid_at AS varchar), 1, 7) AS month,
     b.facility_id,
-    payment.method,
+    -- The counters spell the methods differently.
+    upper(payment.method) AS method,
     count(*) AS payments,
     sum(payment.amount) AS received
 FROM hospital.bills AS b

@@ -1,6 +1,6 @@
 -- title: Batches that expire soon
 -- subject: inventory
--- question: What will be wasted unless it is used within 90 days?
+-- question: What will be wasted unless it is used within half a year?
 -- chart: bar
 -- x: expires_in
 -- y: value
@@ -29,13 +29,13 @@ SELECT
     CASE
         WHEN days < 0 THEN '0 expired'
         WHEN days <= 30 THEN '1 within 30 days'
-        WHEN days <= 60 THEN '2 within 60 days'
-        ELSE '3 within 90 days'
+        WHEN days <= 90 THEN '2 within 90 days'
+        ELSE '3 within 180 days'
     END AS expires_in,
     count(*) AS batches,
     sum(quantity) AS quantity,
     sum(value) AS value
 FROM batches
-WHERE days <= 90
+WHERE days <= 180
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3

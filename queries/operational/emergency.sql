@@ -15,7 +15,7 @@ WITH params AS (
 SELECT
     v.date,
     v.facility.id AS facility_id,
-    v.triage.level AS triage_level,
+    coalesce(CAST(v.triage.level AS varchar), 'not recorded') AS triage_level,
     count(*) AS arrivals,
     count(v.seen_at) AS seen,
     sum(date_diff('minute', v.arrived_at, v.seen_at)) AS minutes

@@ -5,7 +5,7 @@
   const palette = ["#1f6feb", "#e8833a", "#2da44e", "#a371f7", "#d63384", "#0aa2c0", "#b08800", "#8b5e3c", "#6e7781"];
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   // Bars beyond these are of no use to the eye; the table under a chart has them all.
-  const BARS = 15, SERIES = 8;
+  const BARS = 12, SERIES = 8;
 
   const make = (tag, properties, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
@@ -101,7 +101,7 @@
     const values = { grid: { color: style("--line") }, beginAtZero: true, stacked: chart.kind === "stacked-bar",
       ticks: { ...ticks, callback: (value) => shown(value, chart.unit, compact) } };
     const keys = { grid: { display: false }, stacked: chart.kind === "stacked-bar",
-      ticks: { ...ticks, autoSkip: true, maxRotation: 0,
+      ticks: { ...ticks, autoSkip: !flat, maxRotation: 0,
         callback(value) { const text = String(this.getLabelForValue(value)); return text.length > 26 ? `${text.slice(0, 25)}…` : text; } } };
     return {
       responsive: true, maintainAspectRatio: false, animation: false, indexAxis: flat ? "y" : "x",
