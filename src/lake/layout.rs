@@ -140,9 +140,17 @@ pub fn lock_key(ns: &Namespace) -> String {
     format!("{STATE}/leases/{}.lock", ns.folder())
 }
 
+/// Folder of the run records.
+pub const RUNS: &str = "_lakefold/runs";
+
 /// The record of a run.
 pub fn run_key(run_id: &str) -> String {
-    format!("{STATE}/runs/{run_id}.json")
+    crate::model::record::key(run_id)
+}
+
+/// The run whose record is at `key`; `None`: not a key of a record.
+pub fn run_of(key: &str) -> Option<&str> {
+    key.strip_prefix(RUNS)?.strip_prefix('/')?.strip_suffix(".json")
 }
 
 /// Documents of a run that could not be read, byte for byte (`bson`) or their reasons (`jsonl`).
@@ -181,6 +189,7 @@ mod tests {
         assert_eq!(lease_key(&ns()), "_lakefold/leases/hospital/lab_results.json");
         assert_eq!(lock_key(&ns()), "_lakefold/leases/hospital/lab_results.lock");
         assert_eq!(run_key("R"), "_lakefold/runs/R.json");
+        assert_eq!((run_of("_lakefold/runs/R.json"), run_of("_lakefold/runs/R.txt")), (Some("R"), None));
         assert_eq!(quarantine_key(&ns(), "R", "bson"), "_lakefold/quarantine/hospital/lab_results/R.bson");
     }
 

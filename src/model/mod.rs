@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod collection;
 pub mod column;
 pub mod description;
+pub mod lag;
 pub mod modified;
 pub mod names;
 pub mod pin;

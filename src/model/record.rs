@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Version of the record's JSON.
 pub const FORMAT: u32 = 1;
 
-/// `_lakefold/runs/<run_id>.json`
+/// Where in the lake the record of a run is.
+pub fn key(run_id: &str) -> String {
+    format!("_lakefold/runs/{run_id}.json")
+}
+
+/// The whole run, as it is kept at [`key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`FORMAT`]
@@ -30,6 +35,32 @@ pub struct RunRecord {
     pub catalog: Vec<CatalogRecord>,
     /// Who was told.
     pub notifications: Vec<NotificationRecord>,
+    /// What all of it took in requests; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Requests>,
+}
+
+/// Requests of a run to the lake's store and to AWS, with the limits they were under.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Objects or parts of objects read, and looked at.
+    pub reads: u64,
+    /// Objects or parts of objects written.
+    pub writes: u64,
+    /// Listings, whatever their number of pages.
+    pub lists: u64,
+    /// Deletions.
+    pub deletes: u64,
+    /// Attempts at the store that failed for a passing reason and were repeated.
+    pub repeated: u64,
+    /// As `repeated`, of the other services: Glue, SES, secrets.
+    pub repeated_aws: u64,
+    /// How many requests to the store may be on their way at once; 0: no limit, the lake is a local folder.
+    pub at_once: u64,
+    /// How often one request to the store is repeated at most.
+    pub repeats: u64,
+    /// For how long one request to the store is repeated at most, in seconds.
+    pub repeats_within: u64,
 }
 
 /// How a collection ended.

@@ -1,8 +1,17 @@
 //! Command lines that can be copied into a shell as they are.
 
-/// Runs one collection again.
-pub(super) fn rerun(environment: &str, collection: &str) -> String {
-    format!("lakefold run --env {} --collection {}", quoted(environment), quoted(collection))
+/// Runs these collections again, or all of the manifest when none is named.
+pub(super) fn rerun(environment: &str, collections: &[String]) -> String {
+    let mut command = format!("lakefold run --env {}", quoted(environment));
+    for collection in collections {
+        command += &format!(" --collection {}", quoted(collection));
+    }
+    command
+}
+
+/// Sends the report of a run to those who could not be told.
+pub(super) fn tell_again(environment: &str, run_id: &str) -> String {
+    format!("lakefold report --env {} --run {} --send", quoted(environment), quoted(run_id))
 }
 
 /// `text` as one word of a POSIX shell: MongoDB allows spaces, quotes and `$` in names.
@@ -21,7 +30,10 @@ mod tests {
 
     #[test]
     fn odd_names_are_quoted_for_the_shell() {
-        assert_eq!(rerun("prod", "hospital.bills"), "lakefold run --env prod --collection hospital.bills");
-        assert_eq!(rerun("prod", "db.it's $x"), r"lakefold run --env prod --collection 'db.it'\''s $x'");
+        let one = |name: &str| rerun("prod", &[name.to_owned()]);
+        assert_eq!(one("hospital.bills"), "lakefold run --env prod --collection hospital.bills");
+        assert_eq!(one("db.it's $x"), r"lakefold run --env prod --collection 'db.it'\''s $x'");
+        assert_eq!(rerun("prod", &[]), "lakefold run --env prod");
+        assert_eq!(tell_again("prod", "R"), "lakefold report --env prod --run R --send");
     }
 }

@@ -13,12 +13,13 @@ use crate::lake::{Lake, Lease};
 use crate::merge::budget::Budget;
 use crate::model::batch::RawBatch;
 use crate::model::collection::CollectionSpec;
+use crate::model::lag;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
 use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
-use crate::model::window::{Bound, Scope};
+use crate::model::window::{Bound, OperationTime, Scope};
 use crate::publish::catalog::Ledger;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -72,13 +73,11 @@ impl Job<'_> {
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
                 tracing::error!(run = self.run_id, collection = %ns, "{error}");
-                record.reason = Some(match error.hint_text() {
-                    Some(hint) => format!("{error}; {hint}"),
-                    None => error.to_string(),
-                });
+                record.reason = Some(error.explained());
                 Some(error.kind())
             }
         };
+        self.warn_late(&mut record);
         record.retries = self.source.retries(ns);
         record.seconds = started.elapsed().as_secs_f64();
         self.progress.finish(ns, record.outcome.as_str());
@@ -90,9 +89,12 @@ impl Job<'_> {
         let ns = &self.spec.namespace;
         let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
         let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
+        // Whatever fails from here on: so far the table can be trusted.
+        record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
         let mut window = self.open(&watermarks, &described, &Unfinished::default()).await?;
         let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
+        self.warn_unindexed(record, &window.decision, &described);
         let idle = window.first.is_none() && window.decision.window_from().is_some();
         if idle && !changed && !self.unfinished {
             // Nothing is stored for an idle collection, and yet it has been read up to the bound.
@@ -158,7 +160,7 @@ impl Job<'_> {
             timestamp: self.spec.timestamp_column.clone(),
             timezone: self.settings.timezone,
             exclude: self.spec.exclude.clone(),
-            not_before: self.bound.operation_time.max(stored_time),
+            not_before: self.not_before(&decision, stored_time),
             batch_bytes: self.budget.raw_batch,
             batch_documents: BATCH_DOCUMENTS,
             ranges: RANGES,
@@ -184,10 +186,6 @@ impl Job<'_> {
     ) -> Result<Outcome> {
         let decision = window.decision.clone();
         self.note(record, &decision, watermarks.last_ok().and_then(|l| l.watermark));
-        if described.timestamp_indexed == Some(false) && matches!(decision.scope, Scope::Since { .. }) {
-            let path = self.spec.timestamp_column.as_ref().map(ToString::to_string).unwrap_or_default();
-            record.warnings.push(format!("no index on {path}: every window reads the whole collection"));
-        }
         let fingerprint = fingerprint(&settings);
         let view = described.kind == CollectionKind::View;
         let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, view, lease };
@@ -209,7 +207,7 @@ impl Job<'_> {
             mode: decision.mode().to_owned(),
             window_from: decision.window_from(),
             watermark: decision.watermark,
-            operation_time: self.bound.operation_time.max(last_time),
+            operation_time: self.not_before(&decision, last_time),
             rows_read: record.rows.read,
             rows_inserted: record.rows.inserted,
             rows_updated: record.rows.updated,
@@ -219,6 +217,39 @@ impl Job<'_> {
         watermarks.store(self.lake, &self.spec.namespace, read).await?;
         crate::publish::Journal::remove(self.lake, &self.spec.namespace).await?;
         Ok(Outcome::Ok)
+    }
+
+    /// The time of the cluster that the reads must have reached; `last` is what the reads before them had.
+    ///
+    /// What replaces the whole table need not be as late as what it replaces: another cluster, or a restored one.
+    fn not_before(&self, decision: &Decision, last: Option<OperationTime>) -> Option<OperationTime> {
+        match decision.scope {
+            Scope::Full => self.bound.operation_time,
+            Scope::Whole | Scope::Since { .. } => self.bound.operation_time.max(last),
+        }
+    }
+
+    /// Names a window that costs the server a look at every document, with the command that mends it.
+    fn warn_unindexed(&self, record: &mut CollectionRecord, decision: &Decision, described: &Described) {
+        let windowed = matches!(decision.scope, Scope::Since { .. });
+        if let Some(path) = self.spec.timestamp_column.as_ref().filter(|_| windowed)
+            && described.timestamp_indexed == Some(false)
+        {
+            record.warnings.push(format!(
+                "no index on {path}: every window reads the whole collection on the server; create one: {}",
+                self.spec.namespace.create_index(path)
+            ));
+        }
+    }
+
+    /// Says that the collection is further behind than the manifest allows; a source without a clock never is.
+    fn warn_late(&self, record: &mut CollectionRecord) {
+        if self.bound.time_ms.is_none() {
+            return;
+        }
+        let watermark = record.watermark.as_deref().and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+        let lag = watermark.map(|time| (clock::now().timestamp_millis() - time.timestamp_millis()) / 1000);
+        record.warnings.extend(lag::late(self.spec, lag));
     }
 
     fn note(&self, record: &mut CollectionRecord, decision: &Decision, watermark: Option<i64>) {

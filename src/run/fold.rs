@@ -9,6 +9,7 @@ use super::places::Places;
 use super::quarantine;
 use super::read::{Reading, Window, scratch_folder};
 use super::recover::Unfinished;
+use super::retyping;
 use super::scope::Decision;
 use super::shapes::TableShapes;
 use super::shrink;
@@ -18,7 +19,6 @@ use crate::merge::budget::rows_within;
 use crate::merge::fold::FoldRules;
 use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
-use crate::merge::stored::StoredFile;
 use crate::merge::writer::FileSettings;
 use crate::model::batch::RawBatch;
 use crate::model::record::CollectionRecord;
@@ -27,8 +27,7 @@ use crate::model::window::Scope;
 use crate::publish::catalog::Owed;
 use crate::publish::{JOURNAL_FORMAT, Journal};
 use crate::shape::Shaper;
-use arrow::datatypes::Schema;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures::stream::BoxStream;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,7 +121,7 @@ impl Folding<'_> {
         }
 
         let tasks = self.tasks(&window, &folders, &mut places, &found, full).await?;
-        let retyped = self.retyped(&found, &tasks, &shapes).await?;
+        let retyped = self.retyped(&found, &tasks, shapes.as_ref()).await?;
         let retyping = !retyped.is_empty();
         if let Some(lease) = self.lease {
             // P9: a run that was paused and has lost its lease must not touch its successor's state either.
@@ -166,8 +165,8 @@ impl Folding<'_> {
         let landed = AtomicU64::new(0);
         let step = |more: u64| job.progress.merged(ns, landed.fetch_add(more, Ordering::Relaxed) + more, total);
         let written: HashSet<String> = tasks.iter().map(|t| t.partition.clone()).collect();
+        let retyped = retyping::retype(&workshop, retyped, &window.staged, &step).await?;
         record.files.retyped = retyped.len() as u64;
-        let retyped = land_all(&workshop, retyped, &BTreeMap::new(), &window.staged, &step).await?;
         let done = land_all(&workshop, tasks, &places.resolution.targets, &window.staged, &step).await?;
 
         let mut head = std::mem::take(&mut places.head);
@@ -247,6 +246,7 @@ impl Folding<'_> {
         record.bytes.read = totals.bytes;
         record.misfits = totals.misfits;
         record.schema_changes = window.shaper.changes();
+        record.warnings.extend(window.shaper.warnings());
         if job.options.strict && !window.quarantined.is_empty() {
             let reason = window.quarantined.first().map(|q| q.reason.clone()).unwrap_or_default();
             return Err(Error::new(
@@ -360,37 +360,18 @@ impl Folding<'_> {
         Ok(tasks)
     }
 
-    /// Files beyond `tasks` that hold a column whose type has changed.
-    async fn retyped(&self, found: &Found, tasks: &[Task], shapes: &Arc<dyn Shapes>) -> Result<Vec<Task>> {
+    /// Files beyond `tasks` that may hold a column whose type has changed.
+    async fn retyped(&self, found: &Found, tasks: &[Task], shapes: &dyn Shapes) -> Result<Vec<(String, Object)>> {
         let job = self.job;
         let Some((stored, _)) = found.schema.as_ref().filter(|_| !found.rebuild) else { return Ok(Vec::new()) };
         let full = self.decision.scope == Scope::Full;
-        let retypes = |from: &Schema, version| -> Result<bool> {
-            Ok(shapes.conversion(from, version)?.is_some_and(|conversion| conversion.retypes))
-        };
         // The schema of a dead run may be ahead of files that this window does not touch.
-        if full || (self.unfinished.run_id.is_none() && !retypes(&stored.arrow(), stored.version)?) {
+        if full || (self.unfinished.run_id.is_none() && !retyping::changes(stored, shapes)?) {
             return Ok(Vec::new());
         }
         let busy: HashSet<&str> = tasks.iter().map(|t| t.partition.as_str()).collect();
         let files = index::list_files(job.lake, &job.spec.namespace).await?;
-        stream::iter(files.into_iter().filter(|(partition, _)| !busy.contains(partition.as_str())))
-            .map(|(partition, object)| async move {
-                let file = StoredFile::of(job.lake, object.clone()).await?;
-                let old = retypes(&file.footer.schema, file.version())?;
-                Ok(old.then(|| Task {
-                    partition,
-                    ordinal: None,
-                    stored: Some(object),
-                    rules: FoldRules::default(),
-                    losers: Arc::default(),
-                    overwrite: false,
-                }))
-            })
-            .buffer_unordered(LOOKS_AT_ONCE)
-            .try_filter_map(|task| async move { Ok(task) })
-            .try_collect()
-            .await
+        Ok(files.into_iter().filter(|(partition, _)| !busy.contains(partition.as_str())).collect())
     }
 
     async fn store_schema(&self, found: &Found, table: &TableSchema) -> Result<()> {

@@ -4,6 +4,7 @@ mod catalog;
 pub mod clock;
 mod collection;
 mod fold;
+mod history;
 mod index;
 mod interrupt;
 mod land;
@@ -16,13 +17,16 @@ mod quarantine;
 pub mod query;
 mod read;
 mod recover;
+pub mod report;
+pub mod retyping;
 pub mod schema;
 mod scope;
 mod shapes;
 mod shrink;
 pub mod status;
 #[cfg(test)]
-mod test_lake;
+pub(crate) mod test_lake;
+mod unattempted;
 
 pub use interrupt::Interrupt;
 pub use options::RunOptions;

@@ -175,13 +175,7 @@ fn told(error: crate::error::Error) -> String {
 #[cfg(test)]
 fn test_lake() -> (tempfile::TempDir, crate::model::settings::LakeSettings) {
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = crate::model::settings::LakeSettings {
-        url: format!("file:{}", folder.path().display()),
-        endpoint: None,
-        region: None,
-        path_style: false,
-        zstd_level: 1,
-    };
+    let settings = crate::model::settings::LakeSettings::at(&format!("file:{}", folder.path().display()));
     (folder, settings)
 }
 

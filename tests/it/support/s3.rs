@@ -91,6 +91,11 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The port of 127.0.0.1 it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `s3://bucket/prefix`
     pub fn url(&self, prefix: &str) -> String {
         format!("s3://{BUCKET}/{prefix}")
@@ -98,7 +103,7 @@ impl S3 {
 
     /// Settings of a lake below `prefix`; the endpoint comes with [`S3::variables`].
     pub fn settings(&self, prefix: &str) -> LakeSettings {
-        LakeSettings { url: self.url(prefix), endpoint: None, region: None, path_style: true, zstd_level: 1 }
+        LakeSettings { path_style: true, zstd_level: 1, ..LakeSettings::at(&self.url(prefix)) }
     }
 
     /// What a process needs in its environment to reach the server.
