@@ -4,7 +4,8 @@ use super::amounts::{self, Amount};
 use super::freshness::{self, Freshness};
 use super::verdict::{self, Mood};
 use super::words::{bytes, count, duration, minute, several};
-use super::{RUNS_SHOWN, SENT, changes, command, compared};
+use super::{RUNS_SHOWN, SENT, changes, compared};
+use crate::model::command;
 use crate::model::record::{CatalogRecord, CollectionRecord, Outcome, RunRecord};
 use serde::Serialize;
 

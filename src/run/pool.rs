@@ -6,7 +6,7 @@ use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
-use super::{history, unattempted};
+use super::{lookback, unattempted};
 use crate::aws::Aws;
 use crate::cli::exit;
 use crate::error::{Kind, Result};
@@ -126,7 +126,7 @@ pub async fn run(
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
-        let history = history::before(&lake, settings, &run_id).await;
+        let history = lookback::before(&lake, settings, &run_id).await;
         record.notifications = notify::notify(settings, &record, &history).await;
         record.exit_code = exit_code(&record);
         if let Err(error) = state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await {

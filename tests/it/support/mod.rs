@@ -9,6 +9,7 @@ pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
 pub mod read_back;
+pub mod receivers;
 pub mod replica_set;
 pub mod s3;
 pub mod s3_proxy;
