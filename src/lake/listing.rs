@@ -79,7 +79,8 @@ mod tests {
         let first = store.list(Some(&Path::from("t"))).take(1).chain(stream::iter([broken()])).boxed();
         let prefix = Path::from("t");
         let listing = Listing { store, prefix, objects: first, last: None, tries: 0 };
-        let found: Vec<_> = stream::unfold(Some(listing), |listing| async move { listing?.next().await }).collect().await;
+        let found: Vec<_> =
+            stream::unfold(Some(listing), |listing| async move { listing?.next().await }).collect().await;
         let keys: Vec<String> = found.into_iter().map(|object| object.expect("an object").key).collect();
         assert_eq!(keys, ["t/a", "t/b", "t/c"]);
     }

@@ -5,7 +5,6 @@ use super::index;
 use super::land::land_all;
 use super::partitions::{Done, Task, Workshop, check_rows};
 use super::places::Places;
-use super::quarantine;
 use super::read::{Reading, Window, scratch_folder};
 use super::recover::Unfinished;
 use super::scope::Decision;
@@ -13,7 +12,6 @@ use super::shapes::TableShapes;
 use super::shrink;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Expect, Lease, Object, Version, layout, state};
-use crate::merge::budget::rows_within;
 use crate::merge::fold::FoldRules;
 use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
@@ -141,7 +139,6 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
-        let batch_rows = rows_within(job.budget.batch, window.totals.bytes, window.totals.documents);
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -155,8 +152,7 @@ impl Folding<'_> {
                 row_group_bytes: job.budget.row_group,
             },
             budget: job.budget,
-            context: job.budget.task_context(scratch.path(), batch_rows)?,
-            batch_rows,
+            sorting: job.budget.sorting(scratch.path(), window.staged.widest())?,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };
@@ -193,7 +189,7 @@ impl Folding<'_> {
             if places.anew {
                 index::clean(job.lake, ns, &head).await?;
             }
-            quarantine::store(job.lake, ns, job.run_id, &window.quarantined).await?;
+            window.quarantined.store(job.lake, ns, job.run_id).await?;
         }
         Ok(())
     }
@@ -233,12 +229,11 @@ impl Folding<'_> {
         let job = self.job;
         let totals = &window.totals;
         record.rows.read = totals.documents;
-        record.rows.quarantined = window.quarantined.len() as u64;
+        record.rows.quarantined = window.quarantined.len();
         record.bytes.read = totals.bytes;
         record.misfits = totals.misfits;
         record.schema_changes = window.shaper.changes();
-        if job.options.strict && !window.quarantined.is_empty() {
-            let reason = window.quarantined.first().map(|q| q.reason.clone()).unwrap_or_default();
+        if let Some(reason) = window.quarantined.first_reason().filter(|_| job.options.strict) {
             return Err(Error::new(
                 Kind::Source,
                 format!("--strict: {} documents cannot be read, the first because {reason}", window.quarantined.len()),
@@ -429,6 +424,6 @@ impl Folding<'_> {
             record.bytes.written += done.written.unwrap_or(0);
             record.partitions_new += u64::from(done.new && done.written.is_some());
         }
-        record.rows.quarantined = window.quarantined.len() as u64;
+        record.rows.quarantined = window.quarantined.len();
     }
 }

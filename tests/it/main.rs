@@ -5,13 +5,16 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod cli;
+mod disk;
 mod extract;
 mod full;
 mod halfway;
 mod kill;
+mod limits;
 mod oracle;
 mod s3;
 mod signals;
 mod store;
+mod store_faults;
 mod support;
 mod synth;

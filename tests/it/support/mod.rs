@@ -1,13 +1,16 @@
 //! What the integration tests stand on: a real mongod, a real S3 server, the real binary, a plain reader of the lake.
 
+pub mod dump;
 pub mod folding;
 pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod mounts;
 pub mod s3;
 pub mod s3_proxy;
 pub mod s3_request;
+pub mod watched;
 
 use std::net::{Ipv4Addr, TcpListener};
 
