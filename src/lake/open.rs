@@ -206,14 +206,7 @@ async fn probe(store: &impl ObjectStore, place: &Place<'_>, endpoint: Option<&st
         None => format!("open the lake {}", shown(place.url)),
     };
     let prefix: Path = place.prefix.parts().chain(Path::from(super::layout::TMP).parts()).collect();
-    let look = || async { store.list(Some(&prefix)).next().await.transpose() };
-    let first = async {
-        match look().await {
-            // The client repeats a request, but not one whose answer breaks off.
-            Err(e) if fault::classify(&e) == Fault::Unknown => look().await,
-            answer => answer,
-        }
-    };
+    let first = async { store.list(Some(&prefix)).next().await.transpose() };
     let answer = tokio::time::timeout(PROBE_TIMEOUT, first).await;
     let unavailable = |why: String, hint: &str| Err(Error::new(Kind::Unavailable, why).context(&what).hint(hint));
     match answer {

@@ -1,5 +1,5 @@
-//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read and
-//! repetitions are counted.
+//! The HTTP under an object store: where the condition of a large write is added, answers that break off are noticed, the
+//! store's clock is read and repetitions are counted.
 //!
 //! `object_store` 0.13 completes a multipart upload unconditionally, though S3 and Google take a condition there.
 //! Its HTTP client can be replaced, so the header is added on the way out. It needs no signature of its own: AWS
@@ -8,7 +8,7 @@
 use super::counting::{Counters, one};
 use chrono::{DateTime, Utc};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
 };
 use object_store::{ClientOptions, HeaderValue};
 use std::future::Future;
@@ -96,10 +96,31 @@ impl HttpService for WireService {
                 request.headers_mut().insert(condition.name, condition.value.clone());
             });
         }
+        let streams = is_object_read(&request);
         let answer = self.inner.execute(request).await;
         self.wire.note(&answer);
-        answer
+        match answer {
+            Ok(answer) if streams && answer.status().is_success() => Ok(answer),
+            Ok(answer) => whole(answer).await,
+            Err(e) => Err(e),
+        }
     }
+}
+
+/// Reads an answer to its end. The client repeats what breaks before the answer, but not what breaks within a listing
+/// or the reason of a refusal.
+async fn whole(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (head, body) = answer.into_parts();
+    match body.bytes().await {
+        Ok(bytes) => Ok(HttpResponse::from_parts(head, bytes.into())),
+        Err(e) => Err(HttpError::new(HttpErrorKind::Interrupted, e)),
+    }
+}
+
+/// A read of an object, whose bytes are many and come as a stream that goes on where it broke.
+fn is_object_read(request: &HttpRequest) -> bool {
+    let listing = |query: &str| query.contains("list-type=") || query.contains("comp=list");
+    request.method().as_str() == "GET" && !request.uri().query().is_some_and(listing)
 }
 
 /// `POST …?uploadId=…`: credentials fetched on the way are a POST too, but without an upload.
@@ -117,6 +138,19 @@ mod tests {
         *request.method_mut() = method.parse().expect("method");
         *request.uri_mut() = uri.parse().expect("uri");
         request
+    }
+
+    #[test]
+    fn only_the_bytes_of_objects_are_not_waited_for() {
+        assert!(is_object_read(&request("GET", "http://h/b/k")) && is_object_read(&request("GET", "http://h/b/k?v=1")));
+        for (method, uri) in [
+            ("GET", "http://h/b?list-type=2&prefix=k"),
+            ("GET", "http://h/b?restype=container&comp=list"),
+            ("HEAD", "http://h/b/k"),
+            ("PUT", "http://h/b/k"),
+        ] {
+            assert!(!is_object_read(&request(method, uri)), "{method} {uri}");
+        }
     }
 
     #[test]

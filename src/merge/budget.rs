@@ -29,9 +29,16 @@ pub struct Budget {
     pub partitions_at_once: usize,
 }
 
-/// Copies of one row that a sort counts for, at least: it merges two spilled runs at a time and counts each batch of
-/// them twice, and keeps some of the pool back.
-const ROWS_OF_A_SORT: usize = 6;
+/// How often a sort counts its widest row, at least: it merges two spilled runs at a time and counts each batch twice.
+const ROWS_OF_A_SORT: usize = 4;
+
+/// What a sort keeps back for merging its spilled runs, at most.
+const RESERVATION_MAX: usize = 10 << 20;
+
+fn sorting_takes(widest: u64) -> usize {
+    let widest = usize::try_from(widest).unwrap_or(usize::MAX);
+    widest.saturating_mul(ROWS_OF_A_SORT).saturating_add(RESERVATION_MAX)
+}
 
 /// What the plans of one collection share.
 #[derive(Debug, Clone)]
@@ -69,16 +76,21 @@ impl Budget {
         }
     }
 
+    /// Whether sorting a row of `widest` bytes takes more than the share allows for: such partitions are merged by
+    /// themselves, while no other collection merges anything.
+    pub fn is_wide(&self, widest: u64) -> bool {
+        sorting_takes(widest) > self.sort_pool
+    }
+
     /// Where the plans of a collection run: a pool of [`Budget::sort_pool`] bytes that spills into `scratch`, or of as
     /// many as sorting rows of `widest` bytes takes.
     pub fn sorting(&self, scratch: &Path, widest: u64) -> Result<Sorting> {
-        let widest = usize::try_from(widest).unwrap_or(usize::MAX);
-        let pool = self.sort_pool.max(widest.saturating_mul(ROWS_OF_A_SORT));
+        let pool = self.sort_pool.max(sorting_takes(widest));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
             .with_temp_file_path(scratch)
             .build_arc()
             .or_error(Kind::Lake, format!("prepare the spill folder {}", scratch.display()))?;
-        Ok(Sorting { runtime, reservation: (pool / 8).clamp(1 << 20, 10 << 20), batch: self.batch })
+        Ok(Sorting { runtime, reservation: (self.sort_pool / 8).clamp(1 << 20, RESERVATION_MAX), batch: self.batch })
     }
 }

@@ -106,9 +106,11 @@ impl Stage {
         Ok(first)
     }
 
-    /// No more rows will come.
+    /// No more rows will come. Wide ones leave the memory to the merge, where several copies of each are needed.
     pub fn finish(mut self) -> Result<Staged> {
-        self.flush(false)?;
+        let wide =
+            self.pending.iter().flat_map(|pending| &pending.widths).any(|&width| width > self.batch_bytes as u64);
+        self.flush(wide)?;
         Ok(Staged { runs: self.runs })
     }
 

@@ -22,6 +22,7 @@ use crate::model::window::{Bound, Scope};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::time::Instant;
+use tokio::sync::RwLock;
 
 /// Documents of one raw batch at most.
 const BATCH_DOCUMENTS: usize = 4096;
@@ -51,6 +52,8 @@ pub struct Job<'a> {
     pub interrupt: &'a Interrupt,
     /// Memory.
     pub budget: Budget,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// A run died on this collection.
     pub unfinished: bool,
 }

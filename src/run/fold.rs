@@ -153,6 +153,7 @@ impl Folding<'_> {
             },
             budget: job.budget,
             sorting: job.budget.sorting(scratch.path(), window.staged.widest())?,
+            wide: job.wide,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };

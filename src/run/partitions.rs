@@ -16,6 +16,7 @@ use crate::run::interrupt::Interrupt;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::RwLock;
 
 /// What all partitions of one collection's run share.
 pub struct Workshop<'a> {
@@ -33,6 +34,8 @@ pub struct Workshop<'a> {
     pub budget: Budget,
     /// Where plans run.
     pub sorting: Sorting,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// Local folder for new files.
     pub scratch: &'a Path,
     /// Asked before every partition.
@@ -118,6 +121,9 @@ impl Workshop<'_> {
             let changes = task.ordinal.into_iter().flat_map(|ordinal| staged.widths(ordinal));
             changes.chain(stored.into_iter().flat_map(StoredFile::widths))
         };
+        let wide = widths().any(|group| self.budget.is_wide(group.widest));
+        let _alone = if wide { Some(self.wide.write().await) } else { None };
+        let _beside = if wide { None } else { Some(self.wide.read().await) };
         let context = self.sorting.context(widths());
         let stored_rows = match stored {
             Some(file) => {

@@ -117,8 +117,7 @@ fn a_full_lake_fails_cleanly_and_a_larger_one_heals_it() {
     same_rows(&room.table, &undisturbed(8, 200));
 }
 
-/// The scratch disk is full at each step that writes there: when rows are spilled, when they are sorted, and when the
-/// new file is written.
+/// The scratch disk is full when rows are spilled while they are read, and when they are merged.
 #[test]
 fn a_full_scratch_disk_fails_cleanly_and_a_larger_one_heals_it() {
     let (first, later) = (8, 1000);
@@ -127,13 +126,13 @@ fn a_full_scratch_disk_fails_cleanly_and_a_larger_one_heals_it() {
         + &step("first")
         + "rm -r source; mv later source\n"
         + &step("spill");
-    for (size, name) in [(48, "sort"), (400, "room")] {
+    for (size, name) in [(28, "merge"), (400, "room")] {
         script += &format!("mount -o remount,size={size}m scratch\n{}", step(name));
     }
     in_a_namespace(place.path(), &script);
     let before = look(&place, "first");
     assert_eq!(before.code, "0", "{}", before.reason);
-    for name in ["spill", "sort"] {
+    for name in ["spill", "merge"] {
         let full = look(&place, name);
         assert_eq!(full.code, "1", "{name}: {}", full.reason);
         for part in ["No space left", "make room on the disk of TMPDIR", "/scratch"] {

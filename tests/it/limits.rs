@@ -6,7 +6,7 @@
 use crate::support::dump::write_dump;
 use crate::support::ground::{Clinic, Ground};
 use crate::support::lakefold::{Environment, Workplace};
-use crate::support::mongod::{Mongod, fresh_database};
+use crate::support::mongod::Mongod;
 use crate::support::s3::S3;
 use crate::support::s3_proxy::S3Proxy;
 use crate::support::s3_request::{Kind, Place, Verb};
@@ -158,7 +158,6 @@ async fn documents_of_sixteen_megabytes_fit() {
     }
     let (_, record) = within(&source.place, 128 * MIB, "16 MB documents, changed");
     assert_eq!(rows(&record, "updated"), u64::try_from(wide).expect("a count"));
-    source.drop().await;
 }
 
 /// Lists of a million numbers, which are 13 MB of BSON each.
@@ -174,7 +173,6 @@ async fn lists_of_a_million_elements_fit() {
     source.put(doc! { "_id": 1, "numbers": list(7), "updated_at": DateTime::now() }).await;
     let (_, record) = within(&source.place, 128 * MIB, "long lists, changed");
     assert_eq!(rows(&record, "updated"), 1);
-    source.drop().await;
 }
 
 /// Requests to the store: some for each partition that is written, few for the table, none for what did not change.
@@ -211,31 +209,30 @@ async fn requests_follow_what_changed() {
     clinic.drop().await;
 }
 
-/// One collection of the shared server and a lake for it.
+/// One collection of a server of its own and a lake for it. Documents this large are too much for the small cache of the
+/// server that other tests use meanwhile.
 struct Source {
     collection: mongodb::Collection<Document>,
     place: Workplace,
+    _server: Mongod,
 }
 
 impl Source {
     async fn new() -> Self {
-        let server = Mongod::shared();
-        let database = fresh_database("limits");
-        let manifest = format!("database,collection,timestamp_column,partition_by\n{database},c,updated_at,\n");
-        let place = Workplace::with(&Environment::of(server.uri()), &manifest);
-        Self { collection: server.client().await.database(&database).collection("c"), place }
+        let server = Mongod::start();
+        let manifest = "database,collection,timestamp_column,partition_by\nlimits,c,updated_at,\n";
+        let place = Workplace::with(&Environment::of(server.uri()), manifest);
+        Self { collection: server.client().await.database("limits").collection("c"), place, _server: server }
     }
 
+    /// Deleted and inserted: an update of the largest documents would hold both in the server's cache.
     async fn put(&self, document: Document) {
         let id = document.get("_id").expect("an _id").clone();
-        self.collection.replace_one(doc! { "_id": id }, document).upsert(true).await.expect("write a document");
+        self.collection.delete_one(doc! { "_id": id }).await.expect("delete a document");
+        self.collection.insert_one(document).await.expect("insert a document");
     }
 
     async fn many(&self, documents: impl Iterator<Item = Document>) {
         self.collection.insert_many(documents).await.expect("insert");
-    }
-
-    async fn drop(self) {
-        self.collection.drop().await.expect("drop the collection");
     }
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 const SCAN_BYTES: usize = 5 << 20;
 
 /// What the store's client is told, so that a store that never answers is given up within seconds.
-const PATIENCE: [(&str, &str); 2] = [("AWS_TIMEOUT", "3s"), ("AWS_MAX_ATTEMPTS", "3")];
+const PATIENCE: [(&str, &str); 2] = [("AWS_TIMEOUT", "2s"), ("AWS_MAX_ATTEMPTS", "3")];
 
 /// Both lakes and their source.
 pub struct Lakes<'a> {
@@ -103,9 +103,6 @@ impl<'a> Lakes<'a> {
                 bucket.rows.symmetric_difference(&disk.rows).map(|row| row.chars().take(300).collect()).collect();
             assert!(differing.is_empty(), "{what}: only in one of the lakes: {differing:#?}");
         }
-        let objects = self.bucket.objects().await;
-        let journals = objects.path().join("_lakefold/journal");
-        assert!(!journals.exists(), "{what}: a journal is left");
     }
 
     /// Watermark files by collection: all that P3 is about.
@@ -148,6 +145,8 @@ impl<'a> Lakes<'a> {
         self.proxy.set(None);
         self.bucket.run(&[]);
         self.compare(what).await;
+        let journals = self.bucket.objects().await.path().join("_lakefold/journal");
+        assert!(!journals.exists(), "{what}: a journal is left");
     }
 
     pub async fn drop(self) {
