@@ -67,7 +67,7 @@ async fn one_wrong_answer_to_any_request_costs_nothing() {
         assert!(meant.is_empty(), "{fault:?}: no request met it of {meant:?}");
         lakes.compare(&format!("{fault:?}")).await;
     }
-    assert_eq!(met, kinds, "kinds of requests that met a fault");
+    assert!(met.is_superset(&kinds), "met no fault: {:?}", kinds.difference(&met));
     lakes.drop().await;
 }
 
@@ -85,7 +85,7 @@ async fn a_request_that_fails_for_good_fails_cleanly() {
             fitting.iter().copied().filter(|fault| !matches!(fault, Fault::Silence | Fault::DoneThenSilence)).collect();
         let chosen = if soak() { fitting } else { vec![quick[at % quick.len()]] };
         for fault in chosen {
-            let before = lakes.state().await;
+            let before = lakes.state();
             let disturbed = lakes.disturbed(Rule::always(kind, fault)).await;
             assert!(proxy.hit().contains(&kind), "{kind:?} {fault:?}: no request met it");
             lakes.after_a_failure(&disturbed, &before, &format!("{kind:?} {fault:?}")).await;
@@ -124,7 +124,7 @@ async fn keys_that_may_only_read_change_nothing() {
     let server = S3::seaweed();
     let proxy = S3Proxy::before(server.port());
     let mut lakes = Lakes::new(&server, &proxy).await;
-    let before = lakes.state().await;
+    let before = lakes.state();
     lakes.change().await;
     let Disturbed { ended, record } = lakes.attempt(&server.reader());
     assert_eq!(ended.code, 3, "{ended}");
@@ -134,7 +134,7 @@ async fn keys_that_may_only_read_change_nothing() {
         assert!(reason.contains("no permission") && reason.contains("PutObject"), "{reason}");
     }
     assert!(proxy.seen().contains_key(&Kind(Verb::Get, Place::Watermark)), "{:?}", proxy.seen());
-    assert_eq!(lakes.state().await, before);
+    assert_eq!(lakes.state(), before);
     lakes.heal("read-only keys").await;
     lakes.drop().await;
 }
