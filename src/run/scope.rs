@@ -94,6 +94,7 @@ mod tests {
             hash: Vec::new(),
             pins: Vec::new(),
             mode,
+            max_lag: None,
             line: 2,
         }
     }

@@ -162,6 +162,7 @@ mod tests {
             collections: outcomes.iter().map(of).collect(),
             catalog: vec![],
             notifications: Vec::<NotificationRecord>::new(),
+            requests: None,
         };
         serde_json::to_writer(lake.create(&layout::run_key(run_id)), &run).unwrap();
     }

@@ -4,17 +4,31 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod access;
+mod aws;
+mod catalog;
+mod channels;
 mod cli;
+mod clocks;
+mod connection;
 mod disk;
+mod drill;
 mod extract;
 mod full;
+mod fuzz;
+mod guest;
 mod halfway;
 mod kill;
 mod limits;
+mod names;
 mod oracle;
+mod privacy;
+mod replica;
+mod report;
 mod s3;
 mod signals;
 mod store;
 mod store_faults;
 mod support;
 mod synth;
+mod torture;

@@ -5,7 +5,9 @@ mod connect;
 mod failure;
 mod ids;
 mod layout;
+mod member;
 mod plan;
+mod rate;
 mod read;
 mod reply;
 

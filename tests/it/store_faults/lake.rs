@@ -150,6 +150,17 @@ impl<'a> Lakes<'a> {
         self.heal(what).await;
     }
 
+    /// What landed has landed: the summary is there all the same, and names what is not.
+    pub fn says_that_its_record_is_missing(&self, disturbed: &Disturbed) {
+        let Disturbed { ended, record } = disturbed;
+        let record = record.as_ref().unwrap_or_else(|| panic!("no record: {ended}"));
+        let told = record["notifications"].as_array().expect("notifications");
+        // A write whose answers alone are lost has happened.
+        let missing = told.iter().any(|told| told["channel"] == "run record");
+        assert!(missing == (ended.code == 1), "{ended}");
+        assert!(record["collections"].as_array().expect("collections").iter().all(|c| c["outcome"] == "ok"), "{ended}");
+    }
+
     /// The next run, undisturbed, makes it right.
     pub async fn heal(&self, what: &str) {
         self.proxy.set(None);

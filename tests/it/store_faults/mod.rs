@@ -88,6 +88,9 @@ async fn a_request_that_fails_for_good_fails_cleanly() {
             let before = lakes.state();
             let disturbed = lakes.disturbed(Rule::always(kind, fault)).await;
             assert!(proxy.hit().contains(&kind), "{kind:?} {fault:?}: no request met it");
+            if kind == Kind(Verb::Put, Place::Record) {
+                lakes.says_that_its_record_is_missing(&disturbed);
+            }
             lakes.after_a_failure(&disturbed, &before, &format!("{kind:?} {fault:?}")).await;
         }
     }
