@@ -52,8 +52,9 @@ test-servers: ## Install mongod and the S3 stand-ins into .tools/ (for tests onl
 	@tools/install-test-servers
 
 .PHONY: soak
-soak: test-servers ## The oracle test for thousands of sequences (SEQUENCES=5000)
+soak: test-servers ## The oracle test for thousands of sequences (SEQUENCES=5000), every fault of a store, full sizes of the limits
 	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
+	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
 
 .PHONY: bench
 bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory

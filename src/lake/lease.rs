@@ -231,7 +231,9 @@ fn lock(disk: &Disk, key: &Path, owner: Owner) -> Result<Held> {
         return Err(busy(&holder_in(disk, key)));
     };
     let record = Record::new(owner, Utc::now()).bytes()?;
-    file.set_len(0).and_then(|()| file.write_all(&record)).or_error(Kind::Lake, "name the holder")?;
+    file.set_len(0)
+        .and_then(|()| file.write_all(&record))
+        .map_err(|e| disk.failed(&e, format!("name the holder in {key}")))?;
     Ok(Held::Local { file })
 }
 

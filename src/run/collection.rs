@@ -25,6 +25,7 @@ use crate::publish::catalog::Ledger;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::time::Instant;
+use tokio::sync::RwLock;
 
 /// Documents of one raw batch at most.
 const BATCH_DOCUMENTS: usize = 4096;
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     pub interrupt: &'a Interrupt,
     /// Memory.
     pub budget: Budget,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// A run died on this collection.
     pub unfinished: bool,
     /// What the catalog is owed; none: nobody tells it anything.

@@ -23,6 +23,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
+use tokio::sync::RwLock;
 
 /// Memory below which a collection cannot work; fewer run at once instead.
 const LEAST_SHARE: u64 = 64 << 20;
@@ -75,6 +76,7 @@ pub async fn run(
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
+    let wide = RwLock::new(());
     let ledger = catalog::is_told(settings, &options).then(|| Ledger::new(&lake));
     let mut jobs: Vec<BoxFuture<'_, (CollectionRecord, Option<Kind>)>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {
@@ -89,6 +91,7 @@ pub async fn run(
             progress: progress.as_ref(),
             interrupt: &interrupt,
             budget,
+            wide: &wide,
             unfinished: unfinished.contains(&spec.namespace.folder()),
             ledger: ledger.as_ref(),
         };
