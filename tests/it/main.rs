@@ -11,6 +11,7 @@ mod fuzz;
 mod halfway;
 mod kill;
 mod oracle;
+mod readers;
 mod s3;
 mod signals;
 mod store;
