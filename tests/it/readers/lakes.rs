@@ -26,7 +26,9 @@ fn folded(timestamps: &str) -> Workplace {
     let place = Workplace::with(&environment, &format!("database,collection,timestamp_column,partition_by\n{rows}\n"));
     // The first run brings narrow columns, the others change their types under files that stay.
     for run in 0..3 {
-        for (table, documents) in [("kinds", kinds(run)), ("guarded", guarded(run)), ("ids", ids(run)), ("odd", odd(run))] {
+        for (table, documents) in
+            [("kinds", kinds(run)), ("guarded", guarded(run)), ("ids", ids(run)), ("odd", odd(run))]
+        {
             place.write(&format!("source/t/{table}.bson"), documents.concat());
         }
         place.run(&["--strict"], 0);
@@ -57,48 +59,78 @@ fn kinds(run: i32) -> Vec<Vec<u8>> {
     let every = every_kind();
     match run {
         0 => vec![
-            placed(1, START, Some("A/ß"), fields(doc! { "n": 5, "tags": ["x", Bson::Null], "v": { "x": 1 }, "late": 1 })),
+            placed(
+                1,
+                START,
+                Some("A/ß"),
+                fields(doc! { "n": 5, "tags": ["x", Bson::Null], "v": { "x": 1 }, "late": 1 }),
+            ),
             placed(2, START + DAY, Some("B"), fields(doc! { "n": i64::MAX, "empty": [], "void": {} })),
             placed(3, START + DAY, None, fields(doc! { "n": 7_i64 })),
         ],
         1 => vec![
             placed(4, START + DAY, Some("B"), every),
-            placed(5, START + 2 * DAY, Some("C C"), fields(doc! {
-                "n": 0.5, "tags": [{ "A": "y", "deep": [[1, Bson::Null], Bson::Null, [2.5]] }, "bare", Bson::Null],
-                "v": { "x": 1, "Y z": "q" }, "inf": f64::INFINITY, "nan": f64::NAN, "zero": -0.0,
-                "first": DateTime::from_millis(-62_135_596_800_000 + 2 * DAY),
-                "julian": DateTime::from_millis(-12_219_292_800_000 - DAY),
-                "last": DateTime::from_millis(253_402_300_799_999 - DAY),
-                "repeated": DateTime::from_millis(1_729_989_000_000),
-            })),
+            placed(
+                5,
+                START + 2 * DAY,
+                Some("C C"),
+                fields(doc! {
+                    "n": 0.5, "tags": [{ "A": "y", "deep": [[1, Bson::Null], Bson::Null, [2.5]] }, "bare", Bson::Null],
+                    "v": { "x": 1, "Y z": "q" }, "inf": f64::INFINITY, "nan": f64::NAN, "zero": -0.0,
+                    "first": DateTime::from_millis(-62_135_596_800_000 + 2 * DAY),
+                    "julian": DateTime::from_millis(-12_219_292_800_000 - DAY),
+                    "last": DateTime::from_millis(253_402_300_799_999 - DAY),
+                    "repeated": DateTime::from_millis(1_729_989_000_000),
+                }),
+            ),
         ],
         // Every kind again at the same paths, each beside text: all columns change their type.
         _ => vec![
-            placed(6, START + 2 * DAY, Some("C C"), every.iter().map(|element| Element {
-                tag: 0x02,
-                key: element.key.clone(),
-                value: Value::Bytes(b"\x05\0\0\0text\0".to_vec()),
-            }).collect()),
+            placed(
+                6,
+                START + 2 * DAY,
+                Some("C C"),
+                every
+                    .iter()
+                    .map(|element| Element {
+                        tag: 0x02,
+                        key: element.key.clone(),
+                        value: Value::Bytes(b"\x05\0\0\0text\0".to_vec()),
+                    })
+                    .collect(),
+            ),
             placed(7, START + 3 * DAY, Some("."), fields(doc! { "n": "seven", "late": [{ "a": 1 }], "inf": 1 })),
         ],
     }
 }
 
 fn guarded(run: i32) -> Vec<Vec<u8>> {
-    let keyed = |keys: i32, value: fn(i32) -> Bson| (0..keys).map(|key| (format!("K {key}"), value(key))).collect::<Document>();
+    let keyed =
+        |keys: i32, value: fn(i32) -> Bson| (0..keys).map(|key| (format!("K {key}"), value(key))).collect::<Document>();
     let deep = (0..60).fold(doc! { "end": [1, "x"] }, |below, _| doc! { "d": below });
     let document = match run {
-        0 => doc! { "map": keyed(400, Bson::Int32), "texts": keyed(501, |n| format!("t{n}").into()), "deep": { "d": { "d": 1 } } },
+        0 => {
+            doc! { "map": keyed(400, Bson::Int32), "texts": keyed(501, |n| format!("t{n}").into()), "deep": { "d": { "d": 1 } } }
+        }
         1 => doc! { "map": keyed(501, |n| Bson::Double(f64::from(n) / 2.0)), "deep": deep },
-        _ => doc! { "map": { "K 1": 7 }, "texts": { "new": { "not": ["scalar"] } }, "wide": { "a": keyed(499, Bson::Int32), "b": keyed(498, Bson::Int32) } },
+        _ => {
+            doc! { "map": { "K 1": 7 }, "texts": { "new": { "not": ["scalar"] } }, "wide": { "a": keyed(499, Bson::Int32), "b": keyed(498, Bson::Int32) } }
+        }
     };
     vec![placed(run, START + i64::from(run), None, fields(document))]
 }
 
 fn ids(run: i32) -> Vec<Vec<u8>> {
     let all: Vec<Bson> = vec![
-        Bson::Int32(7), Bson::Int64(1 << 40), Bson::Double(0.5), "7".into(), "P-1".into(),
-        bson::oid::ObjectId::from_bytes([7; 12]).into(), Bson::Boolean(true), doc! { "a": 1 }.into(), Bson::MinKey,
+        Bson::Int32(7),
+        Bson::Int64(1 << 40),
+        Bson::Double(0.5),
+        "7".into(),
+        "P-1".into(),
+        bson::oid::ObjectId::from_bytes([7; 12]).into(),
+        Bson::Boolean(true),
+        doc! { "a": 1 }.into(),
+        Bson::MinKey,
     ];
     let portion = &all[(run * 3) as usize..(run * 3 + 3) as usize];
     let document = |id: &Bson| doc! { "_id": id.clone(), "at": DateTime::from_millis(START), "n": run };

@@ -53,7 +53,8 @@ fn request(place: &Workplace, table: &str) -> Value {
     let schema: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let columns = schema["columns"].as_array().expect("columns").iter();
-    let local = std::fs::read_to_string(place.path().join("env/test.toml")).expect("the environment").contains("\"local\"");
+    let local =
+        std::fs::read_to_string(place.path().join("env/test.toml")).expect("the environment").contains("\"local\"");
     let types: Map<String, Value> = columns
         .map(|column| {
             // The catalog's word is the same for both kinds of time; the files tell them apart.

@@ -105,9 +105,12 @@ fn same(left: &Workplace, right: &Workplace, depth: Same, what: &str) {
             .rows
             .into_iter()
             .map(|mut row| {
-                if depth == Same::Values && let Some(kept) = row.columns.remove("_misfits") {
+                if depth == Same::Values
+                    && let Some(kept) = row.columns.remove("_misfits")
+                {
                     let kept = kept.as_str().expect("a text").to_owned();
-                    let mut kept: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&kept).expect("JSON");
+                    let mut kept: serde_json::Map<String, serde_json::Value> =
+                        serde_json::from_str(&kept).expect("JSON");
                     kept.retain(|pointer, _| !pointer.ends_with("~="));
                     if !kept.is_empty() {
                         row.columns.insert("_misfits".to_owned(), kept.into());
