@@ -23,6 +23,7 @@ mod limits;
 mod names;
 mod oracle;
 mod privacy;
+mod readers;
 mod replica;
 mod report;
 mod s3;
