@@ -45,7 +45,7 @@ pub async fn recover(lake: &Lake, ns: &Namespace, complete: Option<&str>) -> Res
     if complete == Some(journal.run_id.as_str()) {
         return Ok(Unfinished::default());
     }
-    tracing::warn!(collection = %ns, run = %journal.run_id, "a run died before its end; finishing its work");
+    tracing::warn!(dead_run = %journal.run_id, "a run died before its end; finishing its work");
     Ok(Unfinished {
         full: journal.mode == "full",
         rebuild: journal.rebuild,

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::lake::Expect;
     use crate::lake::watermark::Line;
-    use crate::model::record::{CollectionRecord, NotificationRecord, Outcome};
+    use crate::model::record::{self, CollectionRecord, NotificationRecord, RunRecord};
     use crate::run::test_lake::{TestLake, numbers, spec};
     use std::io::Write as _;
 

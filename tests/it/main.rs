@@ -15,3 +15,4 @@ mod signals;
 mod store;
 mod support;
 mod synth;
+mod terminal;
