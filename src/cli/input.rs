@@ -1,7 +1,9 @@
 //! From flags to what a command works on: the environment, its collections, the options of a run.
 
 use super::args::{Global, PlanArgs, QueryArgs, QueryFormat, RunArgs};
-use super::{files, settings};
+use super::files::{self, Unread};
+use super::settings::{self, Failure};
+use crate::aws::Aws;
 use crate::error::{Error, Kind, Result};
 use crate::manifest;
 use crate::model::collection::{CollectionSpec, Namespace};
@@ -13,7 +15,6 @@ use crate::run::options::RunOptions;
 use crate::run::plan::PlanOptions;
 use crate::run::query::{QueryRequest, ResultFormat};
 use chrono_tz::Tz;
-use std::path::Path;
 use tokio::sync::watch;
 
 /// Why a command was not even begun.
@@ -23,25 +24,43 @@ pub enum Refused {
     Flags(Error),
     /// Everything wrong with the environment file and the manifest.
     Files(Vec<Problem>),
+    /// The files may well be right, but a secret they name could not be asked for.
+    Secrets(Vec<Problem>),
+    /// A file lies in S3, and S3 could not be asked.
+    Unavailable(Error),
+}
+
+impl From<Unread> for Refused {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Problem(problem) => Self::Files(vec![problem]),
+            Unread::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
 }
 
 /// The environment that the flags name and the collections its manifest gives it.
 ///
 /// The manifest is checked even when the environment file is wrong, so that both are mended at once.
-pub fn environment(global: &Global) -> Result<(Settings, Vec<CollectionSpec>), Refused> {
+pub async fn environment(global: &Global) -> Result<(Settings, Vec<CollectionSpec>), Refused> {
     let name = named_environment(global)?;
-    match settings::load(name) {
+    match settings::load(name).await {
         Ok(settings) => {
-            let specs = manifest(&settings.manifest, &settings.environment, settings.hash_key.is_some());
-            Ok((settings, specs.map_err(Refused::Files)?))
+            let specs = manifest(&settings.manifest, &settings.environment, settings.hash_key.is_some()).await?;
+            Ok((settings, specs))
         }
-        Err(invalid) => {
+        Err(Failure::Unavailable(error)) => Err(Refused::Unavailable(error)),
+        Err(Failure::Invalid(invalid)) => {
             let mut problems = invalid.problems;
+            let mut passing = invalid.passing;
             let environment = settings::locate(name).0;
-            if let Some(path) = invalid.manifest {
-                problems.extend(manifest(&path, &environment, invalid.hash_key).err().into_iter().flatten());
+            if let Some(path) = invalid.manifest
+                && let Err(Refused::Files(more)) = manifest(&path, &environment, invalid.hash_key).await
+            {
+                problems.extend(more);
+                passing = false;
             }
-            Err(Refused::Files(problems))
+            Err(if passing { Refused::Secrets(problems) } else { Refused::Files(problems) })
         }
     }
 }
@@ -56,13 +75,13 @@ fn named_environment(global: &Global) -> Result<&str, Refused> {
 }
 
 /// The manifest, and `pins.csv` beside it when there is one.
-fn manifest(path: &str, environment: &str, hash_key: bool) -> Result<Vec<CollectionSpec>, Vec<Problem>> {
-    let text = files::read_text(Path::new(path)).map_err(|problem| vec![problem])?;
-    let beside = Path::new(path).with_file_name("pins.csv");
-    let pins = files::read_optional(&beside).map_err(|problem| vec![problem])?;
-    let file = beside.display().to_string();
+async fn manifest(location: &str, environment: &str, hash_key: bool) -> Result<Vec<CollectionSpec>, Refused> {
+    let aws = Aws::of_process();
+    let text = files::read_text(location, aws).await?;
+    let file = files::beside(location, "pins.csv");
+    let pins = files::read_optional(&file, aws).await?;
     let pins = pins.as_deref().map(|text| manifest::PinFile { file: &file, text });
-    manifest::load(&text, &manifest::Context { file: path, environment, hash_key, pins })
+    manifest::load(&text, &manifest::Context { file: location, environment, hash_key, pins }).map_err(Refused::Files)
 }
 
 /// The options of a run, with every `--collection` found in the manifest and `--since` in the environment's timezone.
@@ -82,6 +101,7 @@ pub fn run_options(
         since,
         dry_run: args.dry_run,
         strict: args.strict,
+        wait: args.wait,
         interrupt,
     })
 }
@@ -94,9 +114,12 @@ pub fn plan_options(args: &PlanArgs, settings: &Settings, specs: &[CollectionSpe
 }
 
 /// The source that the flags name, for `init`, which needs nothing else.
-pub fn source(global: &Global) -> Result<(SourceSettings, Tz), Refused> {
-    let name = named_environment(global)?;
-    settings::load_source(name).map_err(Refused::Files)
+pub async fn source(global: &Global) -> Result<(SourceSettings, Tz), Refused> {
+    settings::load_source(named_environment(global)?).await.map_err(|failure| match failure {
+        Failure::Unavailable(error) => Refused::Unavailable(error),
+        Failure::Invalid(invalid) if invalid.passing => Refused::Secrets(invalid.problems),
+        Failure::Invalid(invalid) => Refused::Files(invalid.problems),
+    })
 }
 
 /// Every `--collection` has to be in the manifest.
@@ -117,7 +140,7 @@ fn since(text: Option<&str>, settings: &Settings) -> Result<Option<i64>> {
 pub fn query(args: &QueryArgs) -> Result<QueryRequest> {
     let sql = match (&args.execute, &args.file) {
         (Some(sql), _) => sql.clone(),
-        (None, Some(path)) => files::read_text(path).map_err(|problem| Error::new(Kind::Input, problem))?,
+        (None, Some(path)) => files::read_local(path).map_err(|problem| Error::new(Kind::Input, problem))?,
         (None, None) => {
             return Err(Error::new(Kind::Input, "no query is given").hint("write it after `-e`"));
         }

@@ -6,18 +6,26 @@ pub mod args;
 pub mod exit;
 pub mod files;
 mod input;
+mod lambda;
 mod logging;
 mod manual;
 pub mod printer;
 mod progress;
+mod report;
 pub mod settings;
 mod signals;
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::collection::{CollectionSpec, Namespace};
+use crate::model::lag;
+use crate::model::problem::Problem;
 use crate::model::record::RunRecord;
 use crate::model::signal::Signal;
+use crate::model::status::CollectionStatus;
 use crate::{manifest, notify, run, synth};
-use args::{CheckArgs, Cli, Command, Global, LogFormat, PlanArgs, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
+use args::{
+    CheckArgs, Cli, Command, Global, LogFormat, PlanArgs, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs,
+};
 use clap::Parser;
 use input::Refused;
 use serde::Serialize;
@@ -25,6 +33,7 @@ use std::fs::File;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// Becomes `Some` when the program should end.
@@ -32,24 +41,37 @@ type Interrupt = watch::Receiver<Option<Signal>>;
 
 /// Runs the program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(message) => {
-            printer::usage(&message);
-            return ExitCode::from(if message.use_stderr() { exit::INPUT } else { exit::OK });
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            let error = Error::new(Kind::Unavailable, e).context("start the threads");
-            return ExitCode::from(failed(&cli.global, &error, exit::UNAVAILABLE));
+            printer::error(&Error::new(Kind::Unavailable, e).context("start the threads"), false);
+            return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = runtime.block_on(dispatch(&cli));
+    let code = match lambda::runtime_api() {
+        Some(address) => match runtime.block_on(lambda::serve(&address)) {
+            Ok(()) => exit::OK,
+            Err(error) => {
+                printer::error(&error, false);
+                exit::UNAVAILABLE
+            }
+        },
+        None => command(&runtime),
+    };
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Carries out what the arguments say.
+fn command(runtime: &Runtime) -> u8 {
+    match Cli::try_parse() {
+        Ok(cli) => runtime.block_on(dispatch(&cli)),
+        Err(message) => {
+            printer::usage(&message);
+            if message.use_stderr() { exit::INPUT } else { exit::OK }
+        }
+    }
 }
 
 async fn dispatch(cli: &Cli) -> u8 {
@@ -63,10 +85,13 @@ async fn dispatch(cli: &Cli) -> u8 {
         Command::Plan(args) => unless_stopped(plan(global, args), interrupt).await,
         Command::Check(args) => unless_stopped(check(global, args), interrupt).await,
         Command::Init => unless_stopped(init(global), interrupt).await,
-        Command::Completions(args) => ended(global, printer::result(&manual::completions(args.shell)), |_| exit::FAILED),
+        Command::Completions(args) => {
+            ended(global, printer::result(&manual::completions(args.shell)), |_| exit::FAILED)
+        }
         Command::Man => ended(global, manual::page().and_then(|page| printer::result(&page)), |_| exit::FAILED),
         Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
         Command::Schema(args) => unless_stopped(schema(global, args), interrupt).await,
+        Command::Report(args) => report::report(global, args, interrupt).await,
         Command::Query(args) => unless_stopped(query(global, args), interrupt).await,
         Command::Synth(args) => unless_stopped(synth(global, args), interrupt).await,
     }
@@ -76,7 +101,7 @@ async fn dispatch(cli: &Cli) -> u8 {
 async fn run(global: &Global, args: &RunArgs, interrupt: Interrupt) -> u8 {
     let (progress, bars) = progress::of(global);
     logging::init(global, bars);
-    let (mut settings, specs) = match input::environment(global) {
+    let (mut settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
@@ -104,7 +129,7 @@ fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
 
 async fn plan(global: &Global, args: &PlanArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
@@ -122,7 +147,7 @@ async fn plan(global: &Global, args: &PlanArgs) -> u8 {
 /// Ends with the code of its verdict.
 async fn check(global: &Global, args: &CheckArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
@@ -141,7 +166,7 @@ async fn check(global: &Global, args: &CheckArgs) -> u8 {
 /// The proposal goes to stdout, to be looked over and kept as `collections.csv`.
 async fn init(global: &Global) -> u8 {
     logging::init(global, None);
-    let (source, timezone) = match input::source(global) {
+    let (source, timezone) = match input::source(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
@@ -151,20 +176,38 @@ async fn init(global: &Global) -> u8 {
 
 async fn status(global: &Global, args: &StatusArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
     let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
         let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
-        printer::result(&text)
+        printer::result(&text)?;
+        Ok(statuses)
     });
-    ended(global, shown, |_| exit::FAILED)
+    match shown {
+        Ok(statuses) if late(&specs, &statuses) => exit::FAILED,
+        shown => ended(global, shown.map(drop), |_| exit::FAILED),
+    }
+}
+
+/// Names every collection that is further behind than its row of the manifest allows; whether there is one.
+fn late(specs: &[CollectionSpec], statuses: &[CollectionStatus]) -> bool {
+    let mut some = false;
+    for spec in specs.iter().filter(|spec| spec.max_lag.is_some()) {
+        let Namespace { database, collection } = &spec.namespace;
+        let status = statuses.iter().find(|s| s.database == *database && s.collection == *collection);
+        if let Some(why) = status.and_then(|status| lag::late(spec, status.lag_seconds)) {
+            tracing::warn!(collection = %spec.namespace, "{} {why}", spec.namespace);
+            some = true;
+        }
+    }
+    some
 }
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
@@ -204,7 +247,7 @@ async fn synth(global: &Global, args: &SynthArgs) -> u8 {
 /// The query's rows go to stdout or into `--out`, as they come.
 async fn query(global: &Global, args: &QueryArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
@@ -253,13 +296,22 @@ fn failed(global: &Global, error: &Error, code: u8) -> u8 {
 
 fn refused(global: &Global, why: Refused) -> u8 {
     match why {
-        Refused::Flags(error) => return failed(global, &error, exit::INPUT),
-        Refused::Files(problems) if global.log == LogFormat::Json => {
+        Refused::Flags(error) => failed(global, &error, exit::INPUT),
+        Refused::Unavailable(error) => failed(global, &error, exit::UNAVAILABLE),
+        Refused::Files(problems) => wrong(global, &problems, exit::INPUT),
+        Refused::Secrets(problems) => wrong(global, &problems, exit::UNAVAILABLE),
+    }
+}
+
+/// Says everything that is wrong with the files a person wrote.
+fn wrong(global: &Global, problems: &[Problem], code: u8) -> u8 {
+    match global.log {
+        LogFormat::Json => {
             problems.iter().for_each(|problem| tracing::error!(hint = problem.hint.as_deref(), "{problem}"));
         }
-        Refused::Files(problems) => printer::problems(&problems),
+        LogFormat::Text => printer::problems(problems),
     }
-    exit::INPUT
+    code
 }
 
 /// One JSON document on lines of its own.

@@ -71,6 +71,8 @@ mod tests {
         assert_eq!(read[0].namespace, rows[0].namespace);
         assert_eq!(read[0].timestamp_column.as_ref().unwrap().to_string(), "updated_at");
         assert!(text.contains("\n# #h.a, \"b\": 12 documents, 1.0 KiB\n#   updated_at: a time\n"), "{text}");
-        assert!(text.contains("left out: a view\n#\"#h\",view h,x,,,updated_at") || text.contains("left out: a view\n#"));
+        assert!(
+            text.contains("left out: a view\n#\"#h\",view h,x,,,updated_at") || text.contains("left out: a view\n#")
+        );
     }
 }

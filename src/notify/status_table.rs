@@ -75,7 +75,9 @@ fn grown(growth: &Growth, style: Style) -> String {
 
 /// A landing that added ten times as much as usual, or took rows away, is worth a look.
 fn is_unusual(growth: &Growth) -> bool {
-    growth.usual.is_some_and(|usual| growth.rows < 0 && usual >= 0 || growth.rows > usual.saturating_mul(10).max(10_000))
+    growth
+        .usual
+        .is_some_and(|usual| growth.rows < 0 && usual >= 0 || growth.rows > usual.saturating_mul(10).max(10_000))
 }
 
 /// What it comes to, and what the signs mean.
@@ -87,11 +89,12 @@ fn verdict(statuses: &[&CollectionStatus]) -> String {
         (count(|s| !s.litter.is_empty()), "with litter"),
         (count(|s| s.last.is_none()), "never run"),
     ];
-    let told: Vec<String> =
-        troubles.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let told: Vec<String> = troubles.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     let told = if told.is_empty() { "all well".to_owned() } else { told.join(", ") };
-    format!("{}: {told}. Runs: ✔ ok, · idle, ✖ failed, ~ busy, the last one at the right.",
-        several(statuses.len() as u64, "collection"))
+    format!(
+        "{}: {told}. Runs: ✔ ok, · idle, ✖ failed, ~ busy, the last one at the right.",
+        several(statuses.len() as u64, "collection")
+    )
 }
 
 /// Longest name that stands on one line of a tight table of 80 columns.

@@ -76,13 +76,18 @@ pub(super) fn minute(time: &str) -> String {
 }
 
 /// Breaks `text` at spaces into lines of at most `width` characters; the second and later ones are indented by
-/// `indent` spaces. A word longer than a line keeps its own, so that paths and commands can be copied.
+/// `indent` spaces. A word longer than a line keeps its own, and a line that begins with two blanks is a command and stays
+/// as it is, so that paths and commands can be copied.
 pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for (i, paragraph) in text.lines().enumerate() {
         if i > 0 {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
+        }
+        if paragraph.starts_with("  ") {
+            out.push_str(paragraph);
+            continue;
         }
         let mut column = if i > 0 { indent } else { 0 };
         let mut first = true;
@@ -145,6 +150,7 @@ mod tests {
         assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
         assert_eq!(wrap("a s3://bucket/very/long b", 8, 2), "a\n  s3://bucket/very/long\n  b");
         assert_eq!(wrap("reason\nhint", 20, 4), "reason\n    hint");
+        assert_eq!(wrap("run it:\n  lakefold run --env prod", 8, 2), "run it:\n    lakefold run --env prod");
     }
 
     #[test]

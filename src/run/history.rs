@@ -21,9 +21,7 @@ pub struct History {
 impl History {
     /// Lists the records of a lake, of the `most` newest runs.
     pub async fn of(lake: &Lake, most: usize) -> Result<Self> {
-        let records = layout::run_key("");
-        let folder = records.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut left: Vec<String> = lake.list(folder).map_ok(|object| object.key).try_collect().await?;
+        let mut left: Vec<String> = lake.list(layout::RUNS).map_ok(|object| object.key).try_collect().await?;
         // A run's identity begins with its time.
         left.sort_unstable();
         left.drain(..left.len().saturating_sub(most));
@@ -36,8 +34,11 @@ impl History {
     pub async fn read_until(&mut self, lake: &Lake, enough: impl Fn(&[RunRecord]) -> bool) -> Result<()> {
         while !self.left.is_empty() && !enough(&self.runs) {
             let next = self.left.split_off(self.left.len().saturating_sub(RECORDS_AT_ONCE));
-            let read: Vec<Option<RunRecord>> =
-                stream::iter(next.iter().rev()).map(|key| load(lake, key)).buffered(RECORDS_AT_ONCE).try_collect().await?;
+            let read: Vec<Option<RunRecord>> = stream::iter(next.iter().rev())
+                .map(|key| load(lake, key))
+                .buffered(RECORDS_AT_ONCE)
+                .try_collect()
+                .await?;
             self.runs.extend(read.into_iter().flatten());
         }
         Ok(())
@@ -89,11 +90,7 @@ pub fn growth<'a>(runs: impl Iterator<Item = &'a CollectionRecord>) -> Option<Gr
 ///
 /// Runs of the same mode count, and only without any those of others; what is charged for each byte is what all of
 /// them took together, and never less than the shortest of them.
-pub fn seconds<'a>(
-    runs: impl Iterator<Item = &'a CollectionRecord>,
-    mode: &str,
-    bytes: Option<u64>,
-) -> Option<f64> {
+pub fn seconds<'a>(runs: impl Iterator<Item = &'a CollectionRecord>, mode: &str, bytes: Option<u64>) -> Option<f64> {
     let landed: Vec<&CollectionRecord> = runs.filter(|run| run.outcome == Outcome::Ok).collect();
     let alike: Vec<&CollectionRecord> = landed.iter().copied().filter(|run| run.mode == mode).collect();
     let runs = if alike.is_empty() { landed } else { alike };

@@ -104,6 +104,7 @@ mod tests {
             hash: Vec::new(),
             pins: Vec::new(),
             mode,
+            max_lag: None,
             line: 2,
         }
     }

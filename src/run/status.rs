@@ -13,8 +13,8 @@ use crate::model::collection::{CollectionSpec, Namespace};
 use crate::model::record::Outcome;
 use crate::model::settings::Settings;
 use crate::model::status::{CollectionStatus, LastRun, RECENT_MAX};
-use std::cmp::Reverse;
 use futures::{StreamExt, TryStreamExt, stream};
+use std::cmp::Reverse;
 
 /// Collections looked at at once.
 const COLLECTIONS_AT_ONCE: usize = 8;
@@ -141,10 +141,8 @@ fn split(data: Vec<Object>, head: Option<&Head>) -> (u64, Vec<Object>) {
 
 /// Gives every status its newest runs and its growth, reading records from the newest back until that is known.
 async fn put_last_runs(lake: &Lake, statuses: &mut [CollectionStatus]) -> Result<()> {
-    let names: Vec<Namespace> = statuses
-        .iter()
-        .map(|s| Namespace { database: s.database.clone(), collection: s.collection.clone() })
-        .collect();
+    let names: Vec<Namespace> =
+        statuses.iter().map(|s| Namespace { database: s.database.clone(), collection: s.collection.clone() }).collect();
     let mut history = History::of(lake, RUNS_READ_MAX).await?;
     let enough = |runs: &[_]| {
         names.iter().all(|ns| {
@@ -208,6 +206,7 @@ mod tests {
             collections: outcomes.iter().map(of).collect(),
             catalog: vec![],
             notifications: Vec::<NotificationRecord>::new(),
+            requests: None,
         };
         serde_json::to_writer(lake.create(&layout::run_key(run_id)), &run).unwrap();
     }

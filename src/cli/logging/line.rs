@@ -90,7 +90,13 @@ fn object(metadata: &Metadata<'_>, around: Map<String, Value>, own: Map<String, 
     Value::Object(line).to_string() + "\n"
 }
 
-fn text(metadata: &Metadata<'_>, around: Map<String, Value>, own: Map<String, Value>, time: bool, color: bool) -> String {
+fn text(
+    metadata: &Metadata<'_>,
+    around: Map<String, Value>,
+    own: Map<String, Value>,
+    time: bool,
+    color: bool,
+) -> String {
     let mut fields = around;
     fields.extend(own);
     let mut take = |name: &str| fields.remove(name).map(|value| plain(&value));

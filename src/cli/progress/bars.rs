@@ -111,7 +111,8 @@ impl Progress for Bars {
 
     fn phase(&self, collection: &Namespace, phase: &'static str) {
         self.with(collection, |work| {
-            let read = if work.pace.documents > 0 { format!("{} docs, ", count(work.pace.documents)) } else { String::new() };
+            let read =
+                if work.pace.documents > 0 { format!("{} docs, ", count(work.pace.documents)) } else { String::new() };
             work.bar.set_message(format!("{read}{phase}"));
         });
     }

@@ -132,7 +132,8 @@ impl Portions {
 
     fn holds(&self, document: &[u8]) -> bool {
         let Some(window) = &self.window else { return true };
-        RawDocument::from_bytes(document).is_ok_and(|document| window.holds(document))
+        RawDocument::from_bytes(document)
+            .map_or(true, |document| window.holds(document) || window.is_hidden_from(document))
     }
 }
 

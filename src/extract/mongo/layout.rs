@@ -1,7 +1,6 @@
 //! What the server says about a collection: its kind, its size, its indexes.
 
 use super::connect::{Connection, list_collections};
-use super::failure::explain;
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, missing, refuse_system, refuse_time_series};
 use crate::model::collection::{FieldPath, Namespace};
@@ -40,7 +39,7 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
 
 async fn kind(connection: &Connection, namespace: &Namespace) -> Result<CollectionKind> {
     let reply = connection.command(namespace, list_collections(&namespace.collection)).await?;
-    let reply = reply.map_err(|error| explain(Kind::Source, &error, &format!("look for {namespace}")))?;
+    let reply = reply.map_err(|error| connection.explain(&error, namespace, &format!("look for {namespace}")))?;
     match first_batch(&reply).first().map(|found| found.get_str("type").unwrap_or("collection")) {
         None => Err(missing(namespace, "in the MongoDB")),
         Some("view") => Ok(CollectionKind::View),

@@ -34,7 +34,8 @@ pub fn compare(source: Option<i64>, store: Option<i64>, settings: &Settings) -> 
         };
         let mut finding = Finding::new(mark, SUBJECT, what, said(what, ahead));
         if mark != Mark::Ok {
-            finding = finding.hint("set this machine's clock by NTP (chrony, systemd-timesyncd), and theirs if theirs is wrong");
+            finding = finding
+                .hint("set this machine's clock by NTP (chrony, systemd-timesyncd), and theirs if theirs is wrong");
         }
         findings.push(finding);
     }

@@ -32,6 +32,7 @@ impl Probe for Folder {
 mod tests {
     use super::*;
     use crate::model::finding::Mark;
+    use crate::run::test_lake::TestLake;
 
     #[tokio::test]
     async fn a_folder_that_takes_no_files_fails() {
@@ -39,8 +40,7 @@ mod tests {
         let settings = |dir: &str| MailSettings {
             transport: MailTransport::File,
             dir: folder.path().join(dir),
-            from: None,
-            to: Vec::new(),
+            ..TestLake::new().settings().mail
         };
         std::fs::write(folder.path().join("file"), "").unwrap();
         assert_eq!(Folder(settings("mail")).probe().await[0].mark, Mark::Ok);

@@ -196,8 +196,7 @@ mod tests {
         let key = |unit, text| PartitionKey { name: "k".into(), unit, path: path(text) };
         let mut spec = spec("bills");
         spec.timestamp_column = Some(path("updatedAt"));
-        spec.partition_by =
-            vec![key(PartitionUnit::Day, "created_at"), key(PartitionUnit::Value, "facility.id")];
+        spec.partition_by = vec![key(PartitionUnit::Day, "created_at"), key(PartitionUnit::Value, "facility.id")];
         spec.hash = vec![path("phone"), path("fone")];
         let row = Row { spec: &spec, subject: "hospital.bills".into() };
         let found = row.paths(&fields);

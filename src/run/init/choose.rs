@@ -65,7 +65,9 @@ fn candidate(fields: &Fields, path: &str, field: &Field) -> Option<Modified> {
 /// The one to propose, once it is known which of them are indexed.
 pub fn best(candidates: Vec<Modified>) -> Option<Modified> {
     let fit = candidates.into_iter().filter(|c| c.named || c.indexed == Some(true));
-    fit.map(|c| (c.score + if c.indexed == Some(true) { 40 } else { 0 }, c)).reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|(_, c)| c)
+    fit.map(|c| (c.score + if c.indexed == Some(true) { 40 } else { 0 }, c))
+        .reduce(|a, b| if b.0 > a.0 { b } else { a })
+        .map(|(_, c)| c)
 }
 
 /// How a table is best cut.
@@ -125,10 +127,7 @@ fn began(path: &str, field: &Field) -> Option<u64> {
     let is_date = field.dates * 2 >= field.present;
     // What is neither a BSON date nor called like one is a number or a text by accident.
     (created || dated || is_date).then(|| {
-        u64::from(created) * 50
-            + u64::from(is_date) * 20
-            + u64::from(dated) * 10
-            + u64::from(!path.contains('.')) * 5
+        u64::from(created) * 50 + u64::from(is_date) * 20 + u64::from(dated) * 10 + u64::from(!path.contains('.')) * 5
     })
 }
 

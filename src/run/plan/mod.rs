@@ -11,8 +11,8 @@ use crate::lake::watermark::Watermarks;
 use crate::lake::{Lake, layout, state};
 use crate::model::batch::RawBatch;
 use crate::model::collection::{CollectionSpec, Mode, Namespace};
-use crate::model::record::Outcome;
 use crate::model::plan::{CollectionPlan, Rewrite, RunPlan, Touched};
+use crate::model::record::Outcome;
 use crate::model::settings::Settings;
 use crate::model::table::{self, TableSchema, TableSettings};
 use crate::model::window::{Bound, Scope};
@@ -66,10 +66,8 @@ pub async fn plan(settings: &Settings, specs: &[CollectionSpec], options: &PlanO
     let lake = Lake::open(&settings.lake).await?;
     let survey = extract::open_survey(&settings.source, &run_id)?;
     let bound = survey.bound().await?;
-    let chosen: Vec<&CollectionSpec> = specs
-        .iter()
-        .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
-        .collect();
+    let chosen: Vec<&CollectionSpec> =
+        specs.iter().filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace)).collect();
     let mut history = History::of(&lake, RUNS).await?;
     let enough = |runs: &[_]| {
         let landed = |spec: &&CollectionSpec| {
@@ -219,12 +217,8 @@ impl Planning<'_> {
             return Ok(());
         };
         let Some(timestamp) = spec.timestamp_column.clone() else { return Ok(()) };
-        let window = WindowRequest {
-            namespace: spec.namespace.clone(),
-            timestamp,
-            from_ms,
-            timezone: self.settings.timezone,
-        };
+        let window =
+            WindowRequest { namespace: spec.namespace.clone(), timestamp, from_ms, timezone: self.settings.timezone };
         plan.documents = self.survey.window_documents(&window).await?;
         plan.bytes = match (plan.documents, described.documents, described.bytes) {
             (Some(documents), Some(all), Some(bytes)) => Some(scaled(bytes, documents, all)),

@@ -31,9 +31,10 @@ impl Preview {
         for documents in sample.documents.chunks(BATCH) {
             shaper.shape(&RawBatch { documents: documents.to_vec() })?;
         }
-        let retyping = shaper.changes().into_iter().filter_map(|change| {
-            Some(Retyping { column: change.column, from: change.from?, to: change.to })
-        });
+        let retyping = shaper
+            .changes()
+            .into_iter()
+            .filter_map(|change| Some(Retyping { column: change.column, from: change.from?, to: change.to }));
         Ok(Self {
             documents: sample.documents.len() as u64,
             retyping: retyping.collect(),
@@ -64,14 +65,8 @@ mod tests {
         spec.partition_text = "site=site".into();
         let empty = TableSchema::new(TableSettings::of(&spec, settings.timezone, settings.timestamps));
         let first = batch(&[rawdoc! { "_id": 1, "site": "A", "amount": 1 }, rawdoc! { "_id": 2, "site": "B" }]);
-        let mut shaper = Shaper::new(
-            spec.clone(),
-            settings.timezone,
-            settings.timestamps,
-            None,
-            empty.clone(),
-        )
-        .unwrap();
+        let mut shaper =
+            Shaper::new(spec.clone(), settings.timezone, settings.timestamps, None, empty.clone()).unwrap();
         shaper.shape(&first).unwrap();
         let preview = Preview::of(&settings, &spec, empty, &first).unwrap();
         assert_eq!(preview.partitions, ["site=A", "site=B"].map(str::to_owned).into());

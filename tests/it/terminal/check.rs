@@ -63,7 +63,8 @@ async fn a_window_without_an_index_fails_its_row() {
     // The hint is the command that mends it.
     let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let hint = report["findings"].as_array().expect("findings").iter().find(|f| f["what"] == "index").expect("it");
-    let expected = format!("db.getSiblingDB(\"{database}\").getCollection(\"bills\").createIndex({{\"updated_at\": 1}})");
+    let expected =
+        format!("db.getSiblingDB(\"{database}\").getCollection(\"bills\").createIndex({{\"updated_at\": 1}})");
     assert_eq!(hint["hint"], expected.as_str());
     let command = doc! { "createIndexes": "bills", "indexes": [{ "key": { "updated_at": 1 }, "name": "u" }] };
     client.database(&database).run_command(command).await.expect("the index");

@@ -34,6 +34,9 @@ fn a_typo_gets_a_suggestion() {
     says(&["run", "--env", "test"], 2, "did you mean `collection`?");
     place.write("collections.csv", "database,collection,partition_by\nhospital,bills,date=dya(created_at)\n");
     says(&["run", "--env", "test"], 2, "did you mean `day`?");
-    place.write("env/test.toml", "[source]\nuri = \"dump:source\"\n[lake]\nurl = \"file:lake\"\n[run]\nmemry = \"1GiB\"\n");
+    place.write(
+        "env/test.toml",
+        "[source]\nuri = \"dump:source\"\n[lake]\nurl = \"file:lake\"\n[run]\nmemry = \"1GiB\"\n",
+    );
     says(&["run", "--env", "test"], 2, "did you mean `memory`?");
 }

@@ -15,7 +15,11 @@ async fn the_hospital_in_a_mongodb_runs_with_what_is_proposed() {
     let made = place.lakefold(&["synth", "--out", server.uri(), "--seed", "7", "--scale", "0.2", "--quiet"]);
     assert_eq!(made.code, 0, "{made}");
     let hospital = server.client().await.database("hospital");
-    hospital.create_collection("vitals").timeseries(mongodb::options::TimeseriesOptions::builder().time_field("at").build()).await.expect("a time series");
+    hospital
+        .create_collection("vitals")
+        .timeseries(mongodb::options::TimeseriesOptions::builder().time_field("at").build())
+        .await
+        .expect("a time series");
     let view = doc! { "create": "open_bills", "viewOn": "bills", "pipeline": [{ "$match": { "status": "open" } }] };
     hospital.run_command(view).await.expect("a view");
     hospital.collection::<Document>("beds").drop_index("updated_at_1").await.expect("drop an index");
@@ -55,7 +59,18 @@ fn a_dump_is_looked_at_too() {
     let place = hospital();
     dump(&place, "hospital", "system.views", &[doc! { "_id": 1 }]);
     dump(&place, "admin", "accounts", &[doc! { "_id": 1 }]);
-    dump(&place, "hospital", "notes", &documents(1..=3).into_iter().map(|mut d| { d.remove("updated_at"); d }).collect::<Vec<_>>());
+    dump(
+        &place,
+        "hospital",
+        "notes",
+        &documents(1..=3)
+            .into_iter()
+            .map(|mut d| {
+                d.remove("updated_at");
+                d
+            })
+            .collect::<Vec<_>>(),
+    );
     let proposed = place.lakefold(&["init", "--env", "test"]);
     assert_eq!(proposed.code, 0, "{proposed}");
     let rows: Vec<&str> = proposed.stdout.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();

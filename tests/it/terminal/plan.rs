@@ -45,7 +45,8 @@ fn a_dump_before_and_after_its_first_run() {
     let mut changed = documents(1..=40);
     changed[4].insert("amount", "not known");
     changed[4].insert("updated_at", at("2024-06-02T00:00:00Z"));
-    changed.push(doc! { "_id": 41, "updated_at": at("2024-06-02T00:00:00Z"), "created_at": at("2024-06-02T00:00:00Z") });
+    changed
+        .push(doc! { "_id": 41, "updated_at": at("2024-06-02T00:00:00Z"), "created_at": at("2024-06-02T00:00:00Z") });
     dump(&place, "hospital", "bills", &changed);
     place.write("source/dump.json", r#"{"started_at": "2024-06-03T00:00:00Z"}"#);
     let before = files(&place.lake());
@@ -81,10 +82,16 @@ async fn a_window_is_counted_over_its_index() {
     bills.create_index(IndexModel::builder().keys(doc! { "updated_at": 1 }).build()).await.expect("an index");
 
     let first = plan(&place, &[]);
-    assert_eq!((&first["collections"][0]["documents"], &first["collections"][0]["why"]), (&json!(40), &json!("first run")));
+    assert_eq!(
+        (&first["collections"][0]["documents"], &first["collections"][0]["why"]),
+        (&json!(40), &json!("first run"))
+    );
     assert_eq!(first["seconds"], Value::Null, "no past run tells");
     place.run(&[], 0);
-    bills.update_many(doc! { "_id": { "$lte": 3 } }, doc! { "$set": { "updated_at": DateTime::now() } }).await.expect("update");
+    bills
+        .update_many(doc! { "_id": { "$lte": 3 } }, doc! { "$set": { "updated_at": DateTime::now() } })
+        .await
+        .expect("update");
     let next = plan(&place, &[]);
     let (counted, bare) = (&next["collections"][0], &next["collections"][1]);
     assert_eq!((&counted["mode"], &counted["documents"]), (&json!("incremental"), &json!(3)), "{next:#}");
@@ -93,5 +100,8 @@ async fn a_window_is_counted_over_its_index() {
     assert_eq!(bare["documents"], Value::Null);
     assert!(bare["notes"][0].as_str().is_some_and(|note| note.contains("no index on updated_at")), "{next:#}");
     let full = plan(&place, &["--full", "--collection", &format!("{database}.bills")]);
-    assert_eq!((&full["collections"][0]["mode"], &full["collections"][0]["rewrite"]["files"]), (&json!("full"), &json!(5)));
+    assert_eq!(
+        (&full["collections"][0]["mode"], &full["collections"][0]["rewrite"]["files"]),
+        (&json!("full"), &json!(5))
+    );
 }

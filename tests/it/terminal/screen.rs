@@ -53,11 +53,7 @@ pub fn shown_with(place: &Workplace, arguments: &[&str], columns: u16, variables
     let mut terminal = vt100::Parser::new(ROWS, columns, 0);
     terminal.process(&bytes);
     let lines: Vec<String> = terminal.screen().rows(0, columns).map(|line| line.trim_end().to_owned()).collect();
-    Shown {
-        code,
-        screen: lines.join("\n").trim_end().to_owned(),
-        raw: String::from_utf8_lossy(&bytes).into_owned(),
-    }
+    Shown { code, screen: lines.join("\n").trim_end().to_owned(), raw: String::from_utf8_lossy(&bytes).into_owned() }
 }
 
 /// As [`shown_with`], in an ordinary environment.

@@ -25,7 +25,8 @@ fn the_worst_stands_first() {
 
     let ended = place.lakefold(&["status", "--env", "test", "--json"]);
     let statuses: Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    let names: Vec<&str> = statuses.as_array().expect("a list").iter().filter_map(|s| s["collection"].as_str()).collect();
+    let names: Vec<&str> =
+        statuses.as_array().expect("a list").iter().filter_map(|s| s["collection"].as_str()).collect();
     assert_eq!(names, ["gone", "bills", "never", "wards"], "{ended}");
     let bills = &statuses[1];
     assert_eq!((&bills["rows"], &bills["files"], &bills["recent"]), (&json!(40), &json!(5), &json!(["ok"])));
