@@ -32,7 +32,6 @@ impl Probe for Folder {
 mod tests {
     use super::*;
     use crate::model::finding::Mark;
-    use crate::run::test_lake::TestLake;
 
     #[tokio::test]
     async fn a_folder_that_takes_no_files_fails() {
@@ -40,7 +39,7 @@ mod tests {
         let settings = |dir: &str| MailSettings {
             transport: MailTransport::File,
             dir: folder.path().join(dir),
-            ..TestLake::new().settings().mail
+            ..MailSettings::default()
         };
         std::fs::write(folder.path().join("file"), "").unwrap();
         assert_eq!(Folder(settings("mail")).probe().await[0].mark, Mark::Ok);
