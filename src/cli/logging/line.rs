@@ -41,9 +41,24 @@ impl<W> Lines<W> {
     }
 }
 
-/// The fields of a span or an event, in their order; the event's text is `message`.
-#[derive(Default)]
-struct Fields(Map<String, Value>);
+/// The fields of spans and an event, in their order; the event's text is `message`.
+#[derive(Debug, Clone, Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    /// What is said last of a name counts.
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| *known == name)?;
+        Some(plain(&self.0.remove(at).1))
+    }
+}
 
 impl<S, W> Layer<S> for Lines<W>
 where
@@ -59,17 +74,16 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut around = Map::new();
+        let mut fields = Fields::default();
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(Fields(fields)) = span.extensions().get::<Fields>() {
-                around.extend(fields.clone());
+            if let Some(Fields(around)) = span.extensions().get::<Fields>() {
+                around.iter().for_each(|(name, value)| fields.set(name, value.clone()));
             }
         }
-        let mut own = Fields::default();
-        event.record(&mut own);
+        event.record(&mut fields);
         let line = match self.look {
-            Look::Json => object(event.metadata(), around, own.0),
-            Look::Text { time, color } => text(event.metadata(), around, own.0, time, color),
+            Look::Json => object(event.metadata(), fields),
+            Look::Text { time, color } => text(event.metadata(), fields, time, color),
         };
         // When stderr takes no more there is nobody left to tell.
         let _ = io::Write::write_all(&mut self.writer.make_writer_for(event.metadata()), line.as_bytes());
@@ -80,27 +94,17 @@ fn now() -> String {
     clock::rfc3339(clock::now().timestamp_millis()).unwrap_or_default()
 }
 
-fn object(metadata: &Metadata<'_>, around: Map<String, Value>, own: Map<String, Value>) -> String {
+fn object(metadata: &Metadata<'_>, fields: Fields) -> String {
     let mut line = Map::new();
     line.insert("timestamp".into(), json!(now()));
     line.insert("level".into(), json!(metadata.level().as_str()));
-    line.extend(around);
-    line.extend(own);
     line.insert("target".into(), json!(metadata.target()));
+    line.extend(fields.0.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Value::Object(line).to_string() + "\n"
 }
 
-fn text(
-    metadata: &Metadata<'_>,
-    around: Map<String, Value>,
-    own: Map<String, Value>,
-    time: bool,
-    color: bool,
-) -> String {
-    let mut fields = around;
-    fields.extend(own);
-    let mut take = |name: &str| fields.remove(name).map(|value| plain(&value));
-    let (message, collection, run) = (take("message"), take("collection"), take("run"));
+fn text(metadata: &Metadata<'_>, mut fields: Fields, time: bool, color: bool) -> String {
+    let (message, collection, run) = (fields.take("message"), fields.take("collection"), fields.take("run"));
     let mut line = String::new();
     if time {
         line += &now();
@@ -112,7 +116,7 @@ fn text(
         let _ = write!(line, "{collection}: ");
     }
     line += &message.unwrap_or_default();
-    for (name, value) in &fields {
+    for (name, value) in &fields.0 {
         let _ = write!(line, " {name}={}", plain(value));
     }
     if let Some(run) = run {
@@ -139,27 +143,27 @@ fn paint(level: Level) -> &'static str {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
+        self.set(field.name(), json!(format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.set(field.name(), json!(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.set(field.name(), json!(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.set(field.name(), json!(value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.set(field.name(), json!(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.set(field.name(), json!(value));
     }
 }
 

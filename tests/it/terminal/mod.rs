@@ -60,12 +60,14 @@ macro_rules! seen {
                 (r" \d+d\d\dh\b", " [lag]"),
                 (r"\d+(\.\d+)? (B|KiB|MiB)\b", "[size]"),
                 (r"\b\d+\.\ds\b", "[secs]"),
+                (r"over \d+ days", "over [n] days"),
+                (r"\b\d+ (of \d+ )?documents sampled", "[n] documents sampled"),
                 (r"─{3,}", "───"),
                 (r"(\S) {2,}", "$1  "),
             ],
             omit_expression => true,
         }, {
-            insta::assert_snapshot!($name, $text);
+            insta::assert_snapshot!($name, $text.to_string());
         });
     };
 }
