@@ -76,7 +76,7 @@ impl Job<'_> {
             }
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
-                tracing::error!(run = self.run_id, collection = %ns, "{error}");
+                tracing::error!("{error}");
                 record.reason = Some(error.explained());
                 Some(error.kind())
             }
@@ -167,7 +167,8 @@ impl Job<'_> {
         self.progress.start(
             &self.spec.namespace,
             described.documents.filter(|_| whole),
-            described.bytes.filter(|_| whole),
+            // What is left out at the source is part of its size and never comes.
+            described.bytes.filter(|_| whole && self.spec.exclude.is_empty()),
         );
         self.progress.phase(&self.spec.namespace, "reading");
         let stored_time = last.and_then(|l| l.operation_time);

@@ -32,4 +32,5 @@ mod store;
 mod store_faults;
 mod support;
 mod synth;
+mod terminal;
 mod torture;
