@@ -1,7 +1,6 @@
 //! What the server says about a collection: its kind, its size, its indexes.
 
 use super::connect::{Connection, list_collections};
-use super::failure::explain;
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, missing, refuse_system, refuse_time_series};
 use crate::model::collection::{FieldPath, Namespace};
