@@ -5,7 +5,7 @@ use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Ended, Workplace};
 use crate::support::mongod::Mongod;
 use crate::support::receivers::Receivers;
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use std::path::Path;
 use std::process::Command;
 
@@ -50,7 +50,13 @@ fn mongosh(server: &Mongod, command: &str) {
     let json = format!("[{}]", arguments.replace("role:", "\"role\":").replace("db:", "\"db\":"));
     let parsed: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     let user = parsed[0].as_str().expect("a user");
-    let roles = Bson::try_from(parsed[1].clone()).expect("roles");
+    let text = |role: &serde_json::Value, key: &str| role[key].as_str().expect("a text").to_owned();
+    let roles: Vec<Document> = parsed[1]
+        .as_array()
+        .expect("roles")
+        .iter()
+        .map(|role| doc! { "role": text(role, "role"), "db": text(role, "db") })
+        .collect();
     server.command(doc! { "grantRolesToUser": user, "roles": roles }).expect("grant");
 }
 
