@@ -142,6 +142,10 @@ pub fn lock_key(ns: &Namespace) -> String {
 
 /// Folder of the run records.
 pub const RUNS: &str = "_lakefold/runs";
+/// An object that `check` writes, reads and removes again.
+pub fn probe_key(run_id: &str) -> String {
+    format!("{STATE}/check/{run_id}")
+}
 
 /// The record of a run.
 pub fn run_key(run_id: &str) -> String {

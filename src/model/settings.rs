@@ -51,6 +51,8 @@ pub struct SourceSettings {
     pub read_preference: String,
     /// How far each window reaches back.
     pub overlap: Duration,
+    /// Most bytes a second that a run draws from a MongoDB, all collections together; `None`: no bound.
+    pub rate: Option<u64>,
 }
 
 /// `[lake]`

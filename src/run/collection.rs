@@ -5,7 +5,7 @@ use super::fold::Folding;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::{self, Unfinished};
-use super::scope::{Decision, Facts, decide};
+use super::scope::{Decision, Facts, decide, full_due};
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, ReadRequest, Source};
 use crate::lake::watermark::{Line, Watermarks};
@@ -14,12 +14,13 @@ use crate::merge::budget::Budget;
 use crate::model::batch::RawBatch;
 use crate::model::collection::CollectionSpec;
 use crate::model::command;
+use crate::model::lag;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
 use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
-use crate::model::window::{Bound, Scope};
+use crate::model::window::{Bound, OperationTime, Scope};
 use crate::publish::catalog::Ledger;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -77,6 +78,7 @@ impl Job<'_> {
                 Some(error.kind())
             }
         };
+        self.warn_late(&mut record);
         record.retries = self.source.retries(ns);
         record.seconds = started.elapsed().as_secs_f64();
         self.progress.finish(ns, record.outcome.as_str());
@@ -93,6 +95,7 @@ impl Job<'_> {
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
         let mut window = self.open(&watermarks, &described, &Unfinished::default()).await?;
         let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
+        self.warn_unindexed(record, &window.decision, &described);
         let idle = window.first.is_none() && window.decision.window_from().is_some();
         if idle && !changed && !self.unfinished {
             // Nothing is stored for an idle collection, and yet it has been read up to the bound.
@@ -146,16 +149,13 @@ impl Job<'_> {
         unfinished: &Unfinished,
     ) -> Result<OpenWindow> {
         let last = watermarks.last_ok();
-        let full_due = self.settings.run.full_every.is_some_and(|every| {
-            let age = watermarks.last_full().map(|l| clock::now().timestamp_millis() - l.written_at);
-            age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
-        });
+        let now = clock::now().timestamp_millis();
         let decision = decide(&Facts {
             spec: self.spec,
             full: self.options.full,
             since: self.options.since,
             watermark: last.and_then(|l| l.watermark),
-            full_due,
+            full_due: full_due(self.settings.run.full_every, watermarks, now),
             full_unfinished: unfinished.full,
             bound: self.bound,
             overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
@@ -174,7 +174,7 @@ impl Job<'_> {
             timestamp: self.spec.timestamp_column.clone(),
             timezone: self.settings.timezone,
             exclude: self.spec.exclude.clone(),
-            not_before: self.bound.operation_time.max(stored_time),
+            not_before: self.not_before(&decision, stored_time),
             batch_bytes: self.budget.raw_batch,
             batch_documents: BATCH_DOCUMENTS,
             ranges: RANGES,
@@ -200,10 +200,6 @@ impl Job<'_> {
     ) -> Result<Outcome> {
         let decision = window.decision.clone();
         self.note(record, &decision, watermarks.last_ok().and_then(|l| l.watermark));
-        if described.timestamp_indexed == Some(false) && matches!(decision.scope, Scope::Since { .. }) {
-            let path = self.spec.timestamp_column.as_ref().map(ToString::to_string).unwrap_or_default();
-            record.warnings.push(format!("no index on {path}: every window reads the whole collection"));
-        }
         let fingerprint = fingerprint(&settings);
         let view = described.kind == CollectionKind::View;
         let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, view, lease };
@@ -225,7 +221,7 @@ impl Job<'_> {
             mode: decision.mode().to_owned(),
             window_from: decision.window_from(),
             watermark: decision.watermark,
-            operation_time: self.bound.operation_time.max(last_time),
+            operation_time: self.not_before(&decision, last_time),
             rows_read: record.rows.read,
             rows_inserted: record.rows.inserted,
             rows_updated: record.rows.updated,
@@ -235,6 +231,39 @@ impl Job<'_> {
         watermarks.store(self.lake, &self.spec.namespace, read).await?;
         crate::publish::Journal::remove(self.lake, &self.spec.namespace).await?;
         Ok(Outcome::Ok)
+    }
+
+    /// The time of the cluster that the reads must have reached; `last` is what the reads before them had.
+    ///
+    /// What replaces the whole table need not be as late as what it replaces: another cluster, or a restored one.
+    fn not_before(&self, decision: &Decision, last: Option<OperationTime>) -> Option<OperationTime> {
+        match decision.scope {
+            Scope::Full => self.bound.operation_time,
+            Scope::Whole | Scope::Since { .. } => self.bound.operation_time.max(last),
+        }
+    }
+
+    /// Names a window that costs the server a look at every document, with the command that mends it.
+    fn warn_unindexed(&self, record: &mut CollectionRecord, decision: &Decision, described: &Described) {
+        let windowed = matches!(decision.scope, Scope::Since { .. });
+        if let Some(path) = self.spec.timestamp_column.as_ref().filter(|_| windowed)
+            && described.timestamp_indexed == Some(false)
+        {
+            record.warnings.push(format!(
+                "no index on {path}: every window reads the whole collection on the server; create one: {}",
+                self.spec.namespace.create_index(path)
+            ));
+        }
+    }
+
+    /// Says that the collection is further behind than the manifest allows; a source without a clock never is.
+    fn warn_late(&self, record: &mut CollectionRecord) {
+        if self.bound.time_ms.is_none() {
+            return;
+        }
+        let watermark = record.watermark.as_deref().and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+        let lag = watermark.map(|time| (clock::now().timestamp_millis() - time.timestamp_millis()) / 1000);
+        record.warnings.extend(lag::late(self.spec, lag));
     }
 
     fn note(&self, record: &mut CollectionRecord, decision: &Decision, watermark: Option<i64>) {
@@ -266,10 +295,15 @@ fn fingerprint(settings: &TableSettings) -> String {
 
 /// A setting changed under an existing table.
 pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
+    settings_changed(&job.settings.environment, job.spec, differences)
+}
+
+/// As [`settings_error`], also for a run that is only planned.
+pub fn settings_changed(environment: &str, spec: &CollectionSpec, differences: &[String]) -> Error {
     Error::new(Kind::Schema, format!("settings of an existing table have changed: {}", differences.join("; "))).hint(
         format!(
             "take the change back, or rebuild the table:\n  {}",
-            command::rebuild(&job.settings.environment, &job.spec.namespace, false)
+            command::rebuild(environment, &spec.namespace, false)
         ),
     )
 }

@@ -233,7 +233,8 @@ impl Folding<'_> {
         let job = self.job;
         if !self.forget_schema() {
             let rebuild = command::rebuild(&job.settings.environment, &job.spec.namespace, true);
-            let hint = format!("restore it from the bucket's versions or a backup, or build the table anew:\n  {rebuild}");
+            let hint =
+                format!("restore it from the bucket's versions or a backup, or build the table anew:\n  {rebuild}");
             return Err(error.hint(hint));
         }
         tracing::warn!(collection = %job.spec.namespace, "{key} is given up: {error}");

@@ -15,7 +15,8 @@ fn insert(server: &Mongod, database: &str, collection: &str, ids: std::ops::Rang
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let collection = server.client().await.database(database).collection::<Document>(collection);
-        let documents: Vec<Document> = ids.map(|id| doc! { "_id": id, "updated_at": DateTime::now(), "n": id }).collect();
+        let documents: Vec<Document> =
+            ids.map(|id| doc! { "_id": id, "updated_at": DateTime::now(), "n": id }).collect();
         collection.insert_many(documents).await.expect("insert");
     });
 }
@@ -50,13 +51,7 @@ fn mongosh(server: &Mongod, command: &str) {
     let json = format!("[{}]", arguments.replace("role:", "\"role\":").replace("db:", "\"db\":"));
     let parsed: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     let user = parsed[0].as_str().expect("a user");
-    let text = |role: &serde_json::Value, key: &str| role[key].as_str().expect("a text").to_owned();
-    let roles: Vec<Document> = parsed[1]
-        .as_array()
-        .expect("roles")
-        .iter()
-        .map(|role| doc! { "role": text(role, "role"), "db": text(role, "db") })
-        .collect();
+    let roles = mongodb::bson::serialize_to_bson(&parsed[1]).expect("roles");
     server.command(doc! { "grantRolesToUser": user, "roles": roles }).expect("grant");
 }
 
@@ -93,9 +88,7 @@ fn three_broken_things_are_named_and_repaired_by_what_is_printed() {
     assert_eq!(before.code, 0, "{before}");
 
     // Somebody takes the right to read `labs` away, a state object is damaged, and a mailbox fills up.
-    server
-        .command(doc! { "revokeRolesFromUser": "lake reader", "roles": roles(&["labs"]) })
-        .expect("revoke");
+    server.command(doc! { "revokeRolesFromUser": "lake reader", "roles": roles(&["labs"]) }).expect("revoke");
     let schema = place.lake().join("_lakefold/schemas/hospital/visits.json");
     std::fs::write(&schema, "{\"format\":1,\"colu").expect("damage the schema");
     receivers.fill("data@example.org", 452);

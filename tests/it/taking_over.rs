@@ -26,8 +26,7 @@ fn ids(place: &Workplace, database: &str) -> Vec<i64> {
 }
 
 /// `docs/taking-over.md` shows this file.
-const OLDER: &str =
-    "written_at,run_id,mode,window_from,watermark,operation_time,rows_read,rows_inserted,rows_updated,outcome\n\
+const OLDER: &str = "written_at,run_id,mode,window_from,watermark,operation_time,rows_read,rows_inserted,rows_updated,outcome\n\
      2026-11-20T04:05:10.000Z,glue-jr_5d1c,incremental,2026-11-19T04:00:00.000Z,2026-11-20T04:00:00.000Z,,1200,800,400,ok\n";
 
 #[tokio::test]

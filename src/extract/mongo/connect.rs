@@ -2,6 +2,8 @@
 
 use super::failure;
 use super::layout::Layout;
+use super::member::Members;
+use super::rate::Rate;
 use crate::error::{Error, Kind, Result};
 use crate::model::collection::Namespace;
 use crate::model::redact;
@@ -29,9 +31,13 @@ pub(super) struct Connection {
     /// In the server's logs and profiler: `lakefold/<run_id>`.
     comment: String,
     client: OnceCell<Client>,
+    /// Whether the URI names one server, whose name in its replica set may be another.
+    direct: AtomicBool,
     /// Whether the server takes read concern majority; cleared by the first query that it refuses for it.
     majority: AtomicBool,
     layouts: Mutex<HashMap<Namespace, Arc<Layout>>>,
+    members: Members,
+    rate: Rate,
     retries: Mutex<HashMap<Namespace, u64>>,
 }
 
@@ -46,8 +52,11 @@ impl Connection {
             read_preference: read_preference(&settings.read_preference)?,
             comment: format!("lakefold/{run_id}"),
             client: OnceCell::new(),
+            direct: AtomicBool::new(false),
             majority: AtomicBool::new(true),
             layouts: Mutex::default(),
+            members: Members::default(),
+            rate: Rate::new(settings.rate),
             retries: Mutex::default(),
         })
     }
@@ -63,7 +72,23 @@ impl Connection {
         options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
         options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
         options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
+        self.direct.store(options.direct_connection.unwrap_or(false), Ordering::Relaxed);
         Client::with_options(options).map_err(failed)
+    }
+
+    /// Whether there is one server only, whatever the read preference says.
+    pub fn is_direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    /// What is known of the members of the replica set.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Shared by all reads.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
     }
 
     /// As [`failure::explain`], with the command that grants what this connection's user lacks.

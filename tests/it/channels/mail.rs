@@ -76,7 +76,10 @@ fn a_full_mailbox_keeps_nobody_elses_report_back_and_is_told_again() {
         let place = place(&smtp(&receivers, ""));
         let (_, record) = run(&place, 1);
         let said = outcome(&record, "mail");
-        assert!(said.contains("the mailbox data@example.org has no room") && said.contains(&code.to_string()), "{said}");
+        assert!(
+            said.contains("the mailbox data@example.org has no room") && said.contains(&code.to_string()),
+            "{said}"
+        );
         assert_eq!(receivers.mails().len(), 1);
         assert_eq!(receivers.mails()[0]["to"][0], "ops@example.org");
 

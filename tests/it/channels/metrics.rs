@@ -14,7 +14,8 @@ fn both_get_every_run() {
     assert_eq!((posts.len(), posts[0]["method"].as_str()), (1, Some("PUT")));
     assert_eq!(posts[0]["path"], "/metrics/job/lakefold/environment/test");
     let text = posts[0]["body"].as_str().expect("a body");
-    let rows = "lakefold_collection_rows{collection=\"bills\",database=\"hospital\",environment=\"test\",kind=\"inserted\"} 3";
+    let rows =
+        "lakefold_collection_rows{collection=\"bills\",database=\"hospital\",environment=\"test\",kind=\"inserted\"} 3";
     assert!(text.lines().any(|line| line == rows), "{text}");
     let file = place.path().join("prom/lakefold.prom");
     assert_eq!(std::fs::read_to_string(&file).expect("the file"), text);

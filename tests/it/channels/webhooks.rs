@@ -25,7 +25,8 @@ fn each_is_told_in_its_own_words() {
         assert_eq!(outcome(&record, channel), "sent");
     }
     let posts = receivers.posts();
-    let post = |path: &str| posts.iter().find(|post| post["path"] == path).unwrap_or_else(|| panic!("{path}: {posts:?}"));
+    let post =
+        |path: &str| posts.iter().find(|post| post["path"] == path).unwrap_or_else(|| panic!("{path}: {posts:?}"));
     let slack = body(post("/services/T/B/x"));
     assert!(slack["text"].as_str().expect("text").starts_with("[test] lakefold OK"), "{slack:#}");
     assert_eq!(slack["blocks"][0]["text"]["text"], ":large_green_circle: test: OK");

@@ -167,9 +167,14 @@ fn every_failure_has_its_remedy() {
 #[test]
 fn the_sections_are_the_kinds_there_are() {
     let source = include_str!("../../../src/error.rs");
-    let declared = source.split_once("pub enum Kind {").and_then(|(_, rest)| rest.split_once('}')).expect("the kinds").0;
-    let variants: BTreeSet<&str> =
-        declared.lines().map(str::trim).filter_map(|line| line.strip_suffix(',')).filter(|line| !line.starts_with("//")).collect();
+    let declared =
+        source.split_once("pub enum Kind {").and_then(|(_, rest)| rest.split_once('}')).expect("the kinds").0;
+    let variants: BTreeSet<&str> = declared
+        .lines()
+        .map(str::trim)
+        .filter_map(|line| line.strip_suffix(','))
+        .filter(|line| !line.starts_with("//"))
+        .collect();
     let described: BTreeSet<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(variants, described);
 }

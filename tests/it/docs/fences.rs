@@ -88,11 +88,8 @@ fn manifests_pins_and_watermarks_are_read() {
 
 /// A manifest row for each collection that a file of pins names.
 fn pinned(pins: &str) -> String {
-    let mut rows: Vec<String> = pins
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').take(2).collect::<Vec<_>>().join(","))
-        .collect();
+    let mut rows: Vec<String> =
+        pins.lines().skip(1).map(|line| line.split(',').take(2).collect::<Vec<_>>().join(",")).collect();
     rows.dedup();
     rows.join("\n") + "\n"
 }

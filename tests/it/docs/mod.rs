@@ -28,7 +28,10 @@ fn no_link_is_dead() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let anchor = |heading: &str| -> String {
         let kept = heading.trim().to_lowercase();
-        kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
     };
     let mut broken = Vec::new();
     for (name, text) in pages() {
@@ -45,7 +48,10 @@ fn no_link_is_dead() {
                 continue;
             };
             let has = |wanted: &str| {
-                found.lines().filter_map(|line| line.strip_prefix('#')).any(|line| anchor(line.trim_start_matches('#')) == wanted)
+                found
+                    .lines()
+                    .filter_map(|line| line.strip_prefix('#'))
+                    .any(|line| anchor(line.trim_start_matches('#')) == wanted)
             };
             if heading.is_some_and(|heading| !has(heading)) {
                 broken.push(format!("{name}: {link} has no such heading"));

@@ -8,13 +8,26 @@ use rand_chacha::ChaCha8Rng;
 
 /// Names that fold alike, are reserved, or have to be escaped; the last one ends in the middle of a letter.
 const KEYS: [&[u8]; 16] = [
-    b"a", b"A", b"b c", b"b.c", b"", b"_id", b"_ID", b"_misfits", b"value_", b"value__field", b"x/y~z", b"0", b"date",
-    b"$oid", "ä".as_bytes(), b"\xc3",
+    b"a",
+    b"A",
+    b"b c",
+    b"b.c",
+    b"",
+    b"_id",
+    b"_ID",
+    b"_misfits",
+    b"value_",
+    b"value__field",
+    b"x/y~z",
+    b"0",
+    b"date",
+    b"$oid",
+    "ä".as_bytes(),
+    b"\xc3",
 ];
 
 /// Types of BSON.
-const TAGS: [u8; 21] =
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0x7f, 0xff];
+const TAGS: [u8; 21] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0x7f, 0xff];
 
 /// The documents to draw from, and the dice.
 pub struct Mutator<'p> {
@@ -144,7 +157,8 @@ impl Mutator<'_> {
             6 => (0x13, self.rng.random::<[u8; 16]>().to_vec()),
             // Exponents around zero: ordinary amounts.
             7 => {
-                let (digits, exponent) = (self.rng.random_range(0..1_000_000_u128), self.rng.random_range(6160..6190_u128));
+                let (digits, exponent) =
+                    (self.rng.random_range(0..1_000_000_u128), self.rng.random_range(6160..6190_u128));
                 (0x13, (digits | exponent << 113).to_le_bytes().to_vec())
             }
             8 => (0x08, vec![self.rng.random_range(0..3)]),
@@ -190,7 +204,8 @@ impl Mutator<'_> {
     fn length(&mut self, bytes: &mut [u8]) {
         let Some(prefix) = bytes.first_chunk_mut::<4>() else { return };
         let old = i32::from_le_bytes(*prefix);
-        let lies = [0, 1, 4, 5, -1, i32::MIN, i32::MAX, old.wrapping_add(1), old.wrapping_sub(1), old.wrapping_mul(256)];
+        let lies =
+            [0, 1, 4, 5, -1, i32::MIN, i32::MAX, old.wrapping_add(1), old.wrapping_sub(1), old.wrapping_mul(256)];
         *prefix = lies.choose(&mut self.rng).copied().unwrap_or(0).to_le_bytes();
     }
 }

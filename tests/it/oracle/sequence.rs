@@ -229,6 +229,7 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             uri: Secret::new(Mongod::shared().uri().to_owned()),
             read_preference: "primary".to_owned(),
             overlap,
+            rate: None,
         },
         lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", lake.path().display())) },
         catalog: Default::default(),

@@ -101,9 +101,8 @@ impl Receivers {
             .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix)))
             .collect();
         paths.sort();
-        let read = |path: &PathBuf| {
-            serde_json::from_slice(&std::fs::read(path).expect("read what was kept")).expect("JSON")
-        };
+        let read =
+            |path: &PathBuf| serde_json::from_slice(&std::fs::read(path).expect("read what was kept")).expect("JSON");
         paths.iter().map(read).collect()
     }
 }

@@ -27,9 +27,8 @@ fn damaged() -> Vec<Vec<u8>> {
 /// The documents of a quarantine, from its index, with their reasons.
 fn quarantine(place: &Workplace, table: &str, run: &Value) -> Vec<(Vec<u8>, String)> {
     let run = run["run_id"].as_str().expect("a run");
-    let at = |extension: &str| -> PathBuf {
-        place.lake().join(format!("_lakefold/quarantine/{table}/{run}.{extension}"))
-    };
+    let at =
+        |extension: &str| -> PathBuf { place.lake().join(format!("_lakefold/quarantine/{table}/{run}.{extension}")) };
     let bytes = fs::read(at("bson")).expect("the quarantine");
     let lines = fs::read_to_string(at("jsonl")).expect("its reasons");
     lines

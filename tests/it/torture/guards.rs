@@ -40,7 +40,8 @@ fn keys_used_as_data_become_a_map_and_are_never_listed() {
     let (place, record) = folded(&documents);
     assert_eq!(type_of(&place, "stock"), "map<string,bigint>");
     assert!(type_of(&place, "few").starts_with("struct<k0:bigint"), "500 keys are names");
-    let told = [record.to_string(), schema(&place).to_string(), place.lakefold(&["schema", "h.c", "--env", "test"]).stdout];
+    let told =
+        [record.to_string(), schema(&place).to_string(), place.lakefold(&["schema", "h.c", "--env", "test"]).stdout];
     assert!(told.iter().all(|text| !text.contains("SKU-7")), "keys that are data are shown");
     let mail = fs::read_dir(place.path().join("mail")).expect("mail").next().expect("a mail").expect("an entry").path();
     assert!(!fs::read_to_string(mail).expect("read the mail").contains("SKU-7"));

@@ -99,7 +99,9 @@ async fn every_id_has_its_row() {
     let mut stored = 0;
     // One kind at first, then more with every run: the column and its spellings change under rows that stay.
     for portion in ids().chunks(10) {
-        let documents = portion.iter().map(|id| doc! { "_id": id.clone(), "n": stored, "kind": format!("{:?}", id.element_type()) });
+        let documents = portion
+            .iter()
+            .map(|id| doc! { "_id": id.clone(), "n": stored, "kind": format!("{:?}", id.element_type()) });
         collection.insert_many(documents).await.expect("ids that differ");
         stored += portion.len() as i64;
         let record = place.run(&["--strict"], 0);

@@ -23,7 +23,8 @@ fn names_are_folded_at_every_depth_and_lose_nothing() {
     let at = mongodb::bson::DateTime::from_millis(1_714_521_600_000);
     let mut top = doc! { "_id": 1, "at": at, "date": "D1" };
     top.extend(odd());
-    let deep = doc! { "_id": 2, "at": at, "date": "D1", "Deep": { "er": [odd(), { "Value_": 1, "value_": "bare" }, "bare"] } };
+    let deep =
+        doc! { "_id": 2, "at": at, "date": "D1", "Deep": { "er": [odd(), { "Value_": 1, "value_": "bare" }, "bare"] } };
     let documents = [top, deep];
     dump(&place, "h/c", &bytes(&documents));
     place.run(&["--strict"], 0);
@@ -34,7 +35,9 @@ fn names_are_folded_at_every_depth_and_lose_nothing() {
         let fine = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
         assert!(fine && name.len() <= 200 + "_field".len(), "{name}");
     }
-    for column in ["case", "dot_ted", "_dollar", "____", "_", "2nd", "date_field", "_id_field", "_misfits_field", "select"] {
+    for column in
+        ["case", "dot_ted", "_dollar", "____", "_", "2nd", "date_field", "_id_field", "_misfits_field", "select"]
+    {
         assert!(types.contains_key(column), "{column}: {types:#?}");
     }
     for column in ["deep.er[].element.stra_e", "deep.er[].element.date", "deep.er[].element.value_"] {

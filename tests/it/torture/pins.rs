@@ -30,7 +30,10 @@ fn a_pinned_column_keeps_its_type_and_misfits_what_does_not_fit() {
     let now = types(&place);
     assert!(before.iter().all(|(path, kind)| now[path] == *kind), "{before:?} {now:?}");
     assert_eq!((now["age"].as_str(), now["raw"].as_str()), ("Int64", "Utf8"));
-    assert_eq!((&now["lines[].element.price"], &now["at"]), (&"Decimal128(38, 10)".into(), &"Timestamp(ms, \"UTC\")".into()));
+    assert_eq!(
+        (&now["lines[].element.price"], &now["at"]),
+        (&"Decimal128(38, 10)".into(), &"Timestamp(ms, \"UTC\")".into())
+    );
     assert_eq!(record["collections"][0]["misfits"], 4, "{record:#}");
 
     // Columns that miss many values are named to the operator, with their type.
@@ -59,7 +62,8 @@ fn another_pin_under_a_table_fails_with_the_way_to_rebuild_it() {
     assert_eq!(read_table(&place.lake(), "h/c").rows, before);
     // What the message says works.
     let command = reason.split('`').find(|part| part.starts_with("lakefold run")).unwrap_or(reason);
-    let flags: Vec<&str> = command.split_whitespace().filter(|part| ["--full", "--forget-schema"].contains(part)).collect();
+    let flags: Vec<&str> =
+        command.split_whitespace().filter(|part| ["--full", "--forget-schema"].contains(part)).collect();
     place.run(&flags, 0);
     holds(&place, "h/c", UTC, &by_id(&documents()));
     assert_eq!(read_table(&place.lake(), "h/c").types["age"], "Float64");

@@ -13,7 +13,11 @@ const FILES: i32 = 24;
 /// One document to a partition; those of even sites have the column that will change, and a mixed list.
 fn document(id: i32) -> Document {
     let site = format!("S{id:02}");
-    if id % 2 == 0 { doc! { "_id": id, "site": site, "n": id, "list": ["x"] } } else { doc! { "_id": id, "site": site } }
+    if id % 2 == 0 {
+        doc! { "_id": id, "site": site, "n": id, "list": ["x"] }
+    } else {
+        doc! { "_id": id, "site": site }
+    }
 }
 
 fn inodes(place: &Workplace) -> BTreeMap<String, u64> {
@@ -71,7 +75,8 @@ fn a_retyping_killed_half_way_is_finished_by_the_next_run() {
         let before = inodes(&place);
         let mut child = place.command(&["run", "--env", "test", "--json"]).spawn().expect("start lakefold");
         // Until the first files are new, then a little later each time.
-        let rewritten = || inodes_now(&place).iter().filter(|(partition, inode)| before.get(*partition) != Some(*inode)).count();
+        let rewritten =
+            || inodes_now(&place).iter().filter(|(partition, inode)| before.get(*partition) != Some(*inode)).count();
         while rewritten() <= attempt && child.try_wait().expect("wait").is_none() {
             std::thread::yield_now();
         }
@@ -83,7 +88,12 @@ fn a_retyping_killed_half_way_is_finished_by_the_next_run() {
             let done = rewritten();
             half_way += u32::from(done > 0 && done <= FILES as usize / 2);
             assert!(std::fs::read_to_string(&journal).expect("the journal").contains("\"retyping\":true"));
-            assert!(status.stdout.contains("retyp") || status.stdout.contains("journal") || status.stdout.contains("unfinished"), "{status}");
+            assert!(
+                status.stdout.contains("retyp")
+                    || status.stdout.contains("journal")
+                    || status.stdout.contains("unfinished"),
+                "{status}"
+            );
         }
         place.run(&[], 0);
         assert!(!journal.exists());

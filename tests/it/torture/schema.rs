@@ -49,7 +49,10 @@ fn a_table_is_described_with_kinds_examples_history_and_statement() {
     assert_eq!((&age["type"], &age["original_names"]), (&json!("string"), &json!(["patientAge"])));
     assert_eq!(seen(&age), [(json!("int"), json!(2), json!(one)), (json!("string"), json!(1), json!(two))]);
     let change = &age["changes"][0];
-    assert_eq!((&change["from"], &change["to"], &change["run"]), (&json!("bigint"), &json!("string"), &record["run_id"]));
+    assert_eq!(
+        (&change["from"], &change["to"], &change["run"]),
+        (&json!("bigint"), &json!("string"), &record["run_id"])
+    );
     assert!(age["since"]["run"].is_string() && age["since"]["run"] != record["run_id"], "{age:#}");
     assert_eq!(column("old_name")["original_names"], json!(["old name", "Old.Name"]));
     assert_eq!(column("items")["type"], "array<struct<drug:string,value_:string>>");

@@ -219,7 +219,11 @@ impl Reader<'_> {
                     RawBsonRef::Timestamp(time) if time.increment > 0 => return wrong(at.pointer, "lost its counter"),
                     scalar => text(scalar),
                 };
-                if stored == expected { Ok(()) } else { wrong(at.pointer, format_args!("{stored:?} is not {expected:?}")) }
+                if stored == expected {
+                    Ok(())
+                } else {
+                    wrong(at.pointer, format_args!("{stored:?} is not {expected:?}"))
+                }
             }
             _ if exact::stands(self.table, value, array.as_ref(), index) => Ok(()),
             other => wrong(at.pointer, format_args!("{} does not stand in its {other}", extended(value))),

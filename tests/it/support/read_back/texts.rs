@@ -144,10 +144,8 @@ pub fn quoted(text: &str) -> String {
 /// Canonical Extended JSON, its fields in their own order.
 pub fn extended(value: RawBsonRef<'_>) -> String {
     let document = |document: &RawDocument| {
-        let fields: Vec<String> = fields(document)
-            .into_iter()
-            .map(|(key, value)| format!("{}:{}", quoted(key), extended(value)))
-            .collect();
+        let fields: Vec<String> =
+            fields(document).into_iter().map(|(key, value)| format!("{}:{}", quoted(key), extended(value))).collect();
         format!("{{{}}}", fields.join(","))
     };
     let typed = |name: &str, inner: String| format!("{{\"{name}\":{}}}", quoted(&inner));
