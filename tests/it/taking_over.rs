@@ -64,6 +64,9 @@ async fn a_damaged_watermark_gives_way_to_the_command_that_is_printed() {
     let command = format!("lakefold run --env test --collection {database}.bills --full");
     assert!(reason.contains("is damaged") && reason.lines().any(|line| line.trim() == command), "{reason}");
     assert_eq!(ids(&place, &database).len(), 4);
+    let status = place.lakefold(&["status", "--env", "test"]);
+    assert_eq!(status.code, 0, "{status}");
+    assert!(status.stdout.contains("bills.csv") && status.stdout.contains(&command), "{status}");
 
     let words: Vec<&str> = command.split(' ').skip(1).collect();
     let ended = place.lakefold(&words);
