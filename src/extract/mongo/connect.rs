@@ -104,7 +104,8 @@ impl Connection {
         match credential {
             Some(Credential { username: Some(user), source, .. }) if failure::is_forbidden(error) => {
                 let command = failure::grant(&user, source.as_deref().unwrap_or("admin"), &namespace.database);
-                told.hint(format!("let an administrator run in mongosh:\n  {command}"))
+                let what = "grant the user the role read on the database; an administrator does it in mongosh:";
+                told.hint(format!("{what}\n  {command}"))
             }
             _ => told,
         }
