@@ -54,6 +54,7 @@ test-servers: ## Install mongod and the S3 stand-ins into .tools/ (for tests onl
 .PHONY: soak
 soak: test-servers ## The oracle test for thousands of sequences (SEQUENCES=5000)
 	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
+	LAKEFOLD_HAMMER_RUNS=100 $(CARGO) test --locked --test it clocks::writers -- --nocapture
 
 .PHONY: bench
 bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory

@@ -199,6 +199,7 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
     scene.place.write("pins.csv", "database,collection,path,type\nh,patients,name,bigint\n");
     scene.lakefold(&["run"], &[1]);
     scene.lakefold(&["run", "--full", "--strict"], &[0, 1]);
+    scene.place.write("pins.csv", "database,collection,path,type\n");
     scene.manifest("place=name");
     scene.lakefold(&["run"], &[1]);
     scene.manifest("site=site");
