@@ -70,6 +70,14 @@ impl Error {
         self.kind
     }
 
+    /// The error and, on a line of its own, what to do next: how records keep it.
+    pub fn explained(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}\n{hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// What to do next, when known.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -66,6 +66,7 @@
 //! lease, journal of a dead run, read and shape everything, find moved ids, then: journal, schema, data files, index,
 //! quarantine, watermark, journal removed, lease released.
 
+pub mod aws;
 pub mod cli;
 pub mod error;
 pub mod extract;
@@ -78,3 +79,4 @@ pub mod publish;
 pub mod run;
 pub mod shape;
 pub mod synth;
+pub mod tls;

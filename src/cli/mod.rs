@@ -6,9 +6,12 @@ pub mod args;
 pub mod exit;
 pub mod files;
 mod input;
+mod lambda;
 mod logging;
+mod manual;
 pub mod printer;
 mod progress;
+mod report;
 pub mod settings;
 mod signals;
 
@@ -18,8 +21,8 @@ use crate::model::lag;
 use crate::model::record::RunRecord;
 use crate::model::signal::Signal;
 use crate::model::status::CollectionStatus;
-use crate::{notify, run, synth};
-use args::{Cli, Command, Global, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
+use crate::{manifest, notify, run, synth};
+use args::{CheckArgs, Cli, Command, Global, PlanArgs, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
 use clap::Parser;
 use input::Refused;
 use serde::Serialize;
@@ -27,6 +30,7 @@ use std::fs::File;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// Becomes `Some` when the program should end.
@@ -34,13 +38,6 @@ type Interrupt = watch::Receiver<Option<Signal>>;
 
 /// Runs the program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(message) => {
-            printer::usage(&message);
-            return ExitCode::from(if message.use_stderr() { exit::INPUT } else { exit::OK });
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -48,10 +45,24 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = runtime.block_on(dispatch(&cli));
+    let code = match lambda::runtime_api() {
+        Some(address) => ended(runtime.block_on(lambda::serve(&address)), |_| exit::UNAVAILABLE),
+        None => command(&runtime),
+    };
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Carries out what the arguments say.
+fn command(runtime: &Runtime) -> u8 {
+    match Cli::try_parse() {
+        Ok(cli) => runtime.block_on(dispatch(&cli)),
+        Err(message) => {
+            printer::usage(&message);
+            if message.use_stderr() { exit::INPUT } else { exit::OK }
+        }
+    }
 }
 
 async fn dispatch(cli: &Cli) -> u8 {
@@ -62,8 +73,14 @@ async fn dispatch(cli: &Cli) -> u8 {
     let global = &cli.global;
     match &cli.command {
         Command::Run(args) => run(global, args, interrupt).await,
+        Command::Plan(args) => unless_stopped(plan(global, args), interrupt).await,
+        Command::Check(args) => unless_stopped(check(global, args), interrupt).await,
+        Command::Init => unless_stopped(init(global), interrupt).await,
+        Command::Completions(args) => ended(printer::result(&manual::completions(args.shell)), |_| exit::FAILED),
+        Command::Man => ended(manual::page().and_then(|page| printer::result(&page)), |_| exit::FAILED),
         Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
         Command::Schema(args) => unless_stopped(schema(global, args), interrupt).await,
+        Command::Report(args) => report::report(global, args, interrupt).await,
         Command::Query(args) => unless_stopped(query(global, args), interrupt).await,
         Command::Synth(args) => unless_stopped(synth(global, args), interrupt).await,
     }
@@ -73,7 +90,7 @@ async fn dispatch(cli: &Cli) -> u8 {
 async fn run(global: &Global, args: &RunArgs, interrupt: Interrupt) -> u8 {
     let (progress, bars) = progress::of(global);
     logging::init(global, bars);
-    let (mut settings, specs) = match input::environment(global) {
+    let (mut settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -99,9 +116,56 @@ fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
     printer::result(&text)
 }
 
+async fn plan(global: &Global, args: &PlanArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let options = match input::plan_options(args, &settings, &specs) {
+        Ok(options) => options,
+        Err(error) => return failed(&error, exit::INPUT),
+    };
+    let shown = run::plan::plan(&settings, &specs, &options).await.and_then(|plan| {
+        let text = if args.json { json(&plan)? } else { notify::plan_table(&plan, printer::width()) };
+        printer::result(&text)
+    });
+    ended(shown, |_| exit::FAILED)
+}
+
+/// Ends with the code of its verdict.
+async fn check(global: &Global, args: &CheckArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let report = match run::check::check(&settings, &specs, run::check::probes(&settings)).await {
+        Ok(report) => report,
+        Err(error) => return failed(&error, exit::of_error(error.kind(), None)),
+    };
+    let all = global.verbose > 0;
+    let text = if args.json { json(&report) } else { Ok(notify::check_list(&report, printer::width(), all)) };
+    match text.and_then(|text| printer::result(&text)) {
+        Ok(()) => report.exit_code,
+        Err(error) => failed(&error, report.exit_code.max(exit::FAILED)),
+    }
+}
+
+/// The proposal goes to stdout, to be looked over and kept as `collections.csv`.
+async fn init(global: &Global) -> u8 {
+    logging::init(global, None);
+    let (source, timezone) = match input::source(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let shown = run::init::init(&source, timezone).await.and_then(|rows| printer::result(&manifest::proposed(&rows)));
+    ended(shown, |kind| exit::of_error(kind, None))
+}
+
 async fn status(global: &Global, args: &StatusArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -132,7 +196,7 @@ fn late(specs: &[CollectionSpec], statuses: &[CollectionStatus]) -> bool {
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -172,7 +236,7 @@ async fn synth(global: &Global, args: &SynthArgs) -> u8 {
 /// The query's rows go to stdout or into `--out`, as they come.
 async fn query(global: &Global, args: &QueryArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
         Err(why) => return refused(why),
     };
@@ -217,10 +281,17 @@ fn failed(error: &Error, code: u8) -> u8 {
 
 fn refused(why: Refused) -> u8 {
     match why {
-        Refused::Flags(error) => printer::error(&error),
-        Refused::Files(problems) => printer::problems(&problems),
+        Refused::Flags(error) => failed(&error, exit::INPUT),
+        Refused::Unavailable(error) => failed(&error, exit::UNAVAILABLE),
+        Refused::Files(problems) => {
+            printer::problems(&problems);
+            exit::INPUT
+        }
+        Refused::Secrets(problems) => {
+            printer::problems(&problems);
+            exit::UNAVAILABLE
+        }
     }
-    exit::INPUT
 }
 
 /// One JSON document on lines of its own.

@@ -1,5 +1,5 @@
-//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read and
-//! repetitions are counted.
+//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read,
+//! repetitions are counted, and no more requests are sent at once than the settings allow.
 //!
 //! `object_store` 0.13 completes a multipart upload unconditionally, though S3 and Google take a condition there.
 //! Its HTTP client can be replaced, so the header is added on the way out. It needs no signature of its own: AWS
@@ -14,6 +14,7 @@ use object_store::{ClientOptions, HeaderValue};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// A header that makes a request conditional.
 #[derive(Debug, Clone)]
@@ -41,11 +42,19 @@ pub(super) async fn conditional<F: Future>(condition: Option<Condition>, complet
 pub(super) struct Wire {
     counters: Arc<Counters>,
     clock: Mutex<Option<(DateTime<Utc>, Instant)>>,
+    slots: Semaphore,
+    at_once: usize,
 }
 
 impl Wire {
-    pub(super) fn new(counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { counters, clock: Mutex::new(None) })
+    /// `requests`, at least 1: how many may be on their way at once.
+    pub(super) fn new(counters: Arc<Counters>, requests: usize) -> Arc<Self> {
+        Arc::new(Self { counters, clock: Mutex::new(None), slots: Semaphore::new(requests), at_once: requests })
+    }
+
+    /// How many requests may be on their way at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// The store's time by the `Date` of its latest answer; this machine's before the first.
@@ -96,6 +105,9 @@ impl HttpService for WireService {
                 request.headers_mut().insert(condition.name, condition.value.clone());
             });
         }
+        // Given back with the head of the answer, not with its end: whoever reads one body may have to write, or to
+        // read another, before it comes to the end of the first. The semaphore is never closed.
+        let _slot = self.wire.slots.acquire().await;
         let answer = self.inner.execute(request).await;
         self.wire.note(&answer);
         answer
@@ -110,13 +122,45 @@ fn completes_upload(request: &HttpRequest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object_store::client::HttpRequestBody;
+    use object_store::client::{HttpErrorKind, HttpRequestBody};
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     fn request(method: &str, uri: &str) -> HttpRequest {
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.method_mut() = method.parse().expect("method");
         *request.uri_mut() = uri.parse().expect("uri");
         request
+    }
+
+    /// Takes its time over every request, and remembers how many it had at once.
+    #[derive(Debug, Clone, Default)]
+    struct Slow {
+        inside: Arc<AtomicUsize>,
+        peak: Arc<AtomicUsize>,
+    }
+
+    #[async_trait::async_trait]
+    impl HttpService for Slow {
+        async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let inside = self.inside.fetch_add(1, Relaxed) + 1;
+            self.peak.fetch_max(inside, Relaxed);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            self.inside.fetch_sub(1, Relaxed);
+            Err(HttpError::new(HttpErrorKind::Unknown, std::io::Error::other("no answer")))
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_requests_are_on_their_way_than_allowed() {
+        for (allowed, peak) in [(2, 2), (64, 8)] {
+            let slow = Slow::default();
+            let wire = Wire::new(Arc::default(), allowed);
+            let service = WireService { inner: HttpClient::new(slow.clone()), wire };
+            futures::future::join_all((0..8).map(|_| service.call(request("GET", "http://h/b/k")))).await;
+            assert_eq!(slow.peak.load(Relaxed), peak, "{allowed} allowed");
+        }
     }
 
     #[test]

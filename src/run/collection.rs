@@ -5,14 +5,15 @@ use super::fold::Folding;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::{self, Unfinished};
-use super::scope::{Decision, Facts, decide};
+use super::scope::{Decision, Facts, decide, full_due};
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, ReadRequest, Source};
 use crate::lake::watermark::{Line, Watermarks};
-use crate::lake::{Lake, Lease};
+use crate::lake::{Lake, Lease, Version};
 use crate::merge::budget::Budget;
 use crate::model::batch::RawBatch;
 use crate::model::collection::CollectionSpec;
+use crate::model::command;
 use crate::model::lag;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
@@ -20,6 +21,7 @@ use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
 use crate::model::window::{Bound, OperationTime, Scope};
+use crate::publish::catalog::Ledger;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::time::Instant;
@@ -54,6 +56,8 @@ pub struct Job<'a> {
     pub budget: Budget,
     /// A run died on this collection.
     pub unfinished: bool,
+    /// What the catalog is owed; none: nobody tells it anything.
+    pub ledger: Option<&'a Ledger<'a>>,
 }
 
 impl Job<'_> {
@@ -70,10 +74,7 @@ impl Job<'_> {
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
                 tracing::error!(run = self.run_id, collection = %ns, "{error}");
-                record.reason = Some(match error.hint_text() {
-                    Some(hint) => format!("{error}; {hint}"),
-                    None => error.to_string(),
-                });
+                record.reason = Some(error.explained());
                 Some(error.kind())
             }
         };
@@ -88,7 +89,8 @@ impl Job<'_> {
         self.interrupt.check()?;
         let ns = &self.spec.namespace;
         let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
-        let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
+        let (watermarks, read) = self.watermarks().await?;
+        // Whatever fails from here on: so far the table can be trusted.
         record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
         let mut window = self.open(&watermarks, &described, &Unfinished::default()).await?;
@@ -105,7 +107,7 @@ impl Job<'_> {
         let outcome = async {
             // Somebody may have folded between the first look and the lease; what was opened before that may be older
             // than what is stored now (P1), so it is opened again.
-            let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
+            let (watermarks, now) = self.watermarks().await?;
             let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
             let unfinished = recover::recover(self.lake, ns, complete).await?;
             if now != read || unfinished.full {
@@ -123,6 +125,22 @@ impl Job<'_> {
         outcome
     }
 
+    /// The watermark file; one that is damaged gives way to a run that reads everything.
+    async fn watermarks(&self) -> Result<(Watermarks, Option<Version>)> {
+        let ns = &self.spec.namespace;
+        if self.options.full {
+            return Watermarks::load_or_replace(self.lake, ns).await;
+        }
+        Watermarks::load(self.lake, ns).await.map_err(|error| match error.hint_text() {
+            Some(hint) if error.kind() == Kind::Lake => {
+                let rebuild = command::rebuild(&self.settings.environment, ns, false);
+                let hint = format!("{hint}, or read everything again:\n  {rebuild}");
+                error.hint(hint)
+            }
+            _ => error,
+        })
+    }
+
     /// Decides the window and looks whether it holds anything.
     async fn open(
         &self,
@@ -131,16 +149,13 @@ impl Job<'_> {
         unfinished: &Unfinished,
     ) -> Result<OpenWindow> {
         let last = watermarks.last_ok();
-        let full_due = self.settings.run.full_every.is_some_and(|every| {
-            let age = watermarks.last_full().map(|l| clock::now().timestamp_millis() - l.written_at);
-            age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
-        });
+        let now = clock::now().timestamp_millis();
         let decision = decide(&Facts {
             spec: self.spec,
             full: self.options.full,
             since: self.options.since,
             watermark: last.and_then(|l| l.watermark),
-            full_due,
+            full_due: full_due(self.settings.run.full_every, watermarks, now),
             full_unfinished: unfinished.full,
             bound: self.bound,
             overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
@@ -177,7 +192,7 @@ impl Job<'_> {
         record: &mut CollectionRecord,
         settings: TableSettings,
         mut watermarks: Watermarks,
-        read: Option<crate::lake::Version>,
+        read: Option<Version>,
         window: OpenWindow,
         described: Described,
         unfinished: Unfinished,
@@ -188,11 +203,17 @@ impl Job<'_> {
         let fingerprint = fingerprint(&settings);
         let view = described.kind == CollectionKind::View;
         let folding = Folding { job: self, settings, decision: &decision, unfinished: &unfinished, view, lease };
-        folding.run(record, window.batches()).await?;
+        let owed = folding.run(record, window.batches()).await?;
         record.watermark = decision.watermark.and_then(clock::rfc3339);
         let Some(lease) = lease else { return Ok(Outcome::Ok) };
 
         lease.check()?;
+        if let Some(ledger) = self.ledger
+            && !owed.is_nothing()
+        {
+            // Before the watermark: what is covered by it and dies here would never be told to the catalog (P3, P4).
+            ledger.owe(&self.spec.namespace, owed).await?;
+        }
         let last_time = watermarks.last_ok().and_then(|l| l.operation_time);
         watermarks.append(Line {
             written_at: clock::now().timestamp_millis(),
@@ -274,10 +295,15 @@ fn fingerprint(settings: &TableSettings) -> String {
 
 /// A setting changed under an existing table.
 pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
+    settings_changed(&job.settings.environment, job.spec, differences)
+}
+
+/// As [`settings_error`], also for a run that is only planned.
+pub fn settings_changed(environment: &str, spec: &CollectionSpec, differences: &[String]) -> Error {
     Error::new(Kind::Schema, format!("settings of an existing table have changed: {}", differences.join("; "))).hint(
         format!(
-            "take the change back, or rebuild the table: lakefold run --env {} --collection {} --full",
-            job.settings.environment, job.spec.namespace
+            "take the change back, or rebuild the table:\n  {}",
+            command::rebuild(environment, &spec.namespace, false)
         ),
     )
 }

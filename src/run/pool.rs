@@ -1,10 +1,13 @@
 //! A whole run: every collection of the manifest, some at once, and one record of them all.
 
+use super::catalog::{self, Telling};
 use super::clock;
 use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
+use super::{lookback, unattempted};
+use crate::aws::Aws;
 use crate::cli::exit;
 use crate::error::{Kind, Result};
 use crate::extract;
@@ -12,9 +15,10 @@ use crate::lake::{Expect, Lake, layout, state};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
 use crate::model::progress::Progress;
-use crate::model::record::{self, CollectionRecord, RunRecord};
+use crate::model::record::{self, CollectionRecord, NotificationRecord, Requests, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
+use crate::publish::catalog::Ledger;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -40,26 +44,38 @@ pub async fn run(
     let run_id = clock::run_id(started);
     let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
     let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
+    let mut reached = None;
     let opening = async {
         let lake = Lake::open(&settings.lake).await?;
+        reached = Some(lake.clone());
         let source = extract::open(&settings.source, &run_id)?;
         let bound = source.bound().await?;
         let unfinished = unfinished_tables(&lake).await?;
         Ok((lake, source, bound, unfinished))
     };
-    let (lake, source, bound, unfinished) = tokio::select! {
-        opened = opening => opened?,
+    let opened = tokio::select! {
+        opened = opening => opened,
         stopped = interrupt.stopped() => return Err(stopped),
     };
-
     let chosen: Vec<CollectionSpec> = collections
-        .into_iter()
+        .iter()
         .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
+        .cloned()
         .collect();
+    let (lake, source, bound, unfinished) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            if !options.dry_run {
+                unattempted::tell(settings, &chosen, &error, reached.as_ref(), (&run_id, started)).await;
+            }
+            return Err(error);
+        }
+    };
     let memory = settings.run.memory.saturating_sub(BASE);
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
+    let ledger = catalog::is_told(settings, &options).then(|| Ledger::new(&lake));
     let mut jobs: Vec<BoxFuture<'_, (CollectionRecord, Option<Kind>)>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {
         let job = Job {
@@ -74,6 +90,7 @@ pub async fn run(
             interrupt: &interrupt,
             budget,
             unfinished: unfinished.contains(&spec.namespace.folder()),
+            ledger: ledger.as_ref(),
         };
         jobs.push(async move { job.run().await }.boxed());
     }
@@ -87,6 +104,13 @@ pub async fn run(
         code => code,
     };
 
+    let told = match &ledger {
+        Some(ledger) => {
+            let telling = Telling { settings, lake: &lake, ledger, options: &options, run_id: &run_id };
+            telling.settle(&collections, &records, &interrupt).await
+        }
+        None => Vec::new(),
+    };
     let mut record = RunRecord {
         format: record::FORMAT,
         run_id: run_id.clone(),
@@ -96,14 +120,22 @@ pub async fn run(
         exit_code: 0,
         dry_run: options.dry_run,
         collections: records,
-        catalog: Vec::new(),
+        catalog: told,
         notifications: Vec::new(),
+        requests: Some(Requests { repeated_aws: Aws::of_process().repeated(), ..lake.requests_record() }),
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
-        record.notifications = notify::notify(&settings.mail, &record);
+        let history = lookback::before(&lake, settings, &run_id).await;
+        record.notifications = notify::notify(settings, &record, &history).await;
         record.exit_code = exit_code(&record);
-        state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await?;
+        if let Err(error) = state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await {
+            // What landed has landed: the summary says so all the same, and that its copy in the lake is missing.
+            tracing::warn!(run = run_id, "{error}");
+            let channel = "run record".to_owned();
+            record.notifications.push(NotificationRecord { channel, outcome: error.to_string() });
+            record.exit_code = exit_code(&record);
+        }
     }
     Ok(record)
 }

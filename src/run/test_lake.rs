@@ -5,7 +5,7 @@ use crate::model::collection::{CollectionSpec, Mode, Namespace};
 use crate::model::column::{Column, ColumnType};
 use crate::model::secret::Secret;
 use crate::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
+    LakeSettings, MailSettings, MetricsSettings, RunSettings, Settings, SourceSettings, Timestamps,
 };
 use crate::model::table::{TableSchema, TableSettings};
 use arrow::array::{ArrayRef, Int64Array, StringArray};
@@ -38,14 +38,11 @@ impl TestLake {
                 overlap: std::time::Duration::ZERO,
                 rate: None,
             },
-            lake: LakeSettings {
-                url: format!("file:{}", self.folder.path().join("lake").display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 3,
-            },
-            mail: MailSettings { transport: MailTransport::None, dir: "mail".into(), from: None, to: vec![] },
+            lake: LakeSettings::at(&format!("file:{}", self.folder.path().join("lake").display())),
+            catalog: Default::default(),
+            mail: MailSettings::default(),
+            webhooks: Vec::new(),
+            metrics: MetricsSettings::default(),
             hash_key: None,
             run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
         }

@@ -20,6 +20,14 @@ pub fn memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// The time of `--deadline`: `14m`, `840s`, more than nothing.
+///
+/// # Errors
+/// What to write instead.
+pub fn length(text: &str) -> Result<Duration, String> {
+    duration(text).filter(|length| !length.is_zero()).ok_or_else(|| "is no length of time; write `14m`".to_owned())
+}
+
 /// The least bytes a second that a source may be read with: a cursor must not rest so long that the server forgets it.
 const RATE_MIN: u64 = 1_000_000;
 

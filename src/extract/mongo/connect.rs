@@ -11,7 +11,7 @@ use crate::model::secret::Secret;
 use crate::model::settings::SourceSettings;
 use bson::{Document, doc};
 use mongodb::Client;
-use mongodb::options::{ClientOptions, ConnectionString, ReadPreference, SelectionCriteria};
+use mongodb::options::{ClientOptions, ConnectionString, Credential, ReadPreference, SelectionCriteria};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,6 +91,19 @@ impl Connection {
     /// Shared by all reads.
     pub fn rate(&self) -> &Rate {
         &self.rate
+    }
+
+    /// As [`failure::explain`], with the command that grants what this connection's user lacks.
+    pub fn explain(&self, error: &mongodb::error::Error, namespace: &Namespace, doing: &str) -> Error {
+        let told = failure::explain(Kind::Source, error, doing);
+        let credential = ConnectionString::parse(self.uri.expose()).ok().and_then(|uri| uri.credential);
+        match credential {
+            Some(Credential { username: Some(user), source, .. }) if failure::is_forbidden(error) => {
+                let command = failure::grant(&user, source.as_deref().unwrap_or("admin"), &namespace.database);
+                told.hint(format!("let an administrator run in mongosh:\n  {command}"))
+            }
+            _ => told,
+        }
     }
 
     /// The comment of every query.

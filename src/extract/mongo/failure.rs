@@ -88,6 +88,24 @@ pub(super) fn is_refused(error: &mongodb::error::Error) -> bool {
         || matches!(server_code(error), Some(code::UNAUTHORIZED | code::AUTHENTICATION_FAILED))
 }
 
+/// Whether the user is known and may not do this.
+pub(super) fn is_forbidden(error: &mongodb::error::Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command)
+        if command.code == code::UNAUTHORIZED && !command.message.contains("requires authentication"))
+}
+
+/// What lets `user`, who is known to the database `source`, read `database`: a line for mongosh.
+pub(super) fn grant(user: &str, source: &str, database: &str) -> String {
+    // A JSON text is one of JavaScript.
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    format!(
+        "db.getSiblingDB({}).grantRolesToUser({}, [{{ role: \"read\", db: {} }}])",
+        text(source),
+        text(user),
+        text(database)
+    )
+}
+
 fn server_code(error: &mongodb::error::Error) -> Option<i32> {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => Some(command.code),

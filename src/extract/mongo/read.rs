@@ -5,7 +5,7 @@
 //! a break like others.
 
 use super::connect::Connection;
-use super::failure::{TRIES, backoff, explain, is_transient, refuses_majority};
+use super::failure::{TRIES, backoff, is_transient, refuses_majority};
 use super::layout::{self, Layout};
 use super::member::{self, Unfound};
 use super::plan::{self, Query, Selection};
@@ -109,7 +109,7 @@ impl Reader {
             // Only a range that goes on where it broke comes to an end by being patient.
             tries = if progress { 1 } else { tries + 1 };
             if !is_transient(&error) || tries >= TRIES {
-                return Err(explain(Kind::Source, &error, &doing));
+                return Err(self.connection.explain(&error, &self.request.namespace, &doing));
             }
             self.connection.count_retry(&self.request.namespace);
             self.connection.members().forget();

@@ -233,7 +233,7 @@ mod tests {
     async fn a_bucket_wider_than_the_groups_of_the_spool_keeps_what_each_of_them_adds() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file:{}", folder.path().join("lake").display());
-        let settings = LakeSettings { url, endpoint: None, region: None, path_style: false, zstd_level: 1 };
+        let settings = LakeSettings::at(&url);
         let lake = Lake::open(&settings).await.unwrap();
         let known = Bucket { places: vec![(1, Arc::from("p=old"))] };
         lake.put(&bucket_key("index/", "g", 0), known.encode().unwrap().into(), Expect::Absent).await.unwrap();

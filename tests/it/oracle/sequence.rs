@@ -13,7 +13,7 @@ use lakefold::model::progress::Silent;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
+    LakeSettings, MailSettings, MetricsSettings, RunSettings, Settings, SourceSettings, Timestamps,
 };
 use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, Document, doc};
@@ -178,6 +178,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
+            wait: false,
             interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
@@ -230,19 +231,11 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             overlap,
             rate: None,
         },
-        lake: LakeSettings {
-            url: format!("file:{}", lake.path().display()),
-            endpoint: None,
-            region: None,
-            path_style: false,
-            zstd_level: 1,
-        },
-        mail: MailSettings {
-            transport: MailTransport::None,
-            dir: lake.path().join("mail"),
-            from: None,
-            to: Vec::new(),
-        },
+        lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", lake.path().display())) },
+        catalog: Default::default(),
+        mail: MailSettings::default(),
+        webhooks: Vec::new(),
+        metrics: MetricsSettings::default(),
         hash_key: None,
         run: RunSettings { memory: 256 << 20, collections: 2, full_every: None, deadline: None },
     }

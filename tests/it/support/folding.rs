@@ -10,7 +10,7 @@ use lakefold::model::progress::Progress;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
 use lakefold::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
+    LakeSettings, MailSettings, MetricsSettings, RunSettings, Settings, SourceSettings, Timestamps,
 };
 use lakefold::model::signal::Signal;
 use lakefold::run::options::RunOptions;
@@ -139,8 +139,8 @@ impl Folding {
         progress: Arc<dyn Progress>,
     ) -> CollectionRecord {
         let Flags { full, forget_schema, allow_shrink, dry_run } = flags;
-        let (since, strict, only) = (None, false, Vec::new());
-        let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, interrupt };
+        let (since, strict, wait, only) = (None, false, false, Vec::new());
+        let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, wait, interrupt };
         let text = format!("database,collection,timestamp_column,partition_by\n{},c,{}\n", self.database, self.row);
         let context = Context { file: "collections.csv", environment: "test", hash_key: false, pins: None };
         let specs = manifest::load(&text, &context).unwrap_or_else(|problems| panic!("{problems:?}"));
@@ -179,19 +179,11 @@ impl Folding {
                 overlap: Duration::ZERO,
                 rate: None,
             },
-            lake: LakeSettings {
-                url: format!("file:{}", self.lake().display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 1,
-            },
-            mail: MailSettings {
-                transport: MailTransport::None,
-                dir: self.folder.path().join("mail"),
-                from: None,
-                to: Vec::new(),
-            },
+            lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", self.lake().display())) },
+            catalog: Default::default(),
+            mail: MailSettings::default(),
+            webhooks: Vec::new(),
+            metrics: MetricsSettings::default(),
             hash_key: None,
             // One partition after the other.
             run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },

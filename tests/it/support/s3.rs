@@ -44,6 +44,16 @@ impl S3 {
         })
     }
 
+    /// moto with the parts of Glue that it lacks, by `tools/aws-stand-in`.
+    pub fn aws() -> Self {
+        Self::start(|folder, ports| {
+            let launcher = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tools/aws-stand-in");
+            let mut command = Command::new(server("python"));
+            command.current_dir(folder).arg(launcher).args(["-H", "127.0.0.1", "-p", &ports[0].to_string()]);
+            (command, "/moto-api/")
+        })
+    }
+
     /// SeaweedFS: checks signatures and every condition.
     pub fn seaweed() -> Self {
         let s3 = Self::start(|folder, ports| {
@@ -81,6 +91,11 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The port of 127.0.0.1 it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `s3://bucket/prefix`
     pub fn url(&self, prefix: &str) -> String {
         format!("s3://{BUCKET}/{prefix}")
@@ -88,7 +103,7 @@ impl S3 {
 
     /// Settings of a lake below `prefix`; the endpoint comes with [`S3::variables`].
     pub fn settings(&self, prefix: &str) -> LakeSettings {
-        LakeSettings { url: self.url(prefix), endpoint: None, region: None, path_style: true, zstd_level: 1 }
+        LakeSettings { path_style: true, zstd_level: 1, ..LakeSettings::at(&self.url(prefix)) }
     }
 
     /// What a process needs in its environment to reach the server.
