@@ -3,6 +3,7 @@
 //! Whatever a person wrote is checked before anything is touched, and all that is wrong with it is told at once.
 
 pub mod args;
+mod bug;
 pub mod exit;
 pub mod files;
 mod input;
@@ -45,10 +46,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = match lambda::runtime_api() {
+    let code = bug::contained(|| match lambda::runtime_api() {
         Some(address) => ended(runtime.block_on(lambda::serve(&address)), |_| exit::UNAVAILABLE),
         None => command(&runtime),
-    };
+    });
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)

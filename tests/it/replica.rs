@@ -173,8 +173,10 @@ async fn retries_come_to_an_end() {
 
 /// Awaits an operation of lakefold on a member.
 fn await_operation(set: &ReplicaSet, member: usize) {
-    let stages =
-        vec![doc! { "$currentOp": { "allUsers": true } }, doc! { "$match": { "appName": "lakefold", "ns": "h.c" } }];
+    let stages = vec![
+        doc! { "$currentOp": { "allUsers": true } },
+        doc! { "$match": { "appName": "lakefold", "command.find": "c" } },
+    ];
     let running = doc! { "aggregate": 1, "pipeline": stages, "cursor": {} };
     let started = Instant::now();
     loop {
