@@ -60,11 +60,12 @@ bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the pea
 	tools/bench-memory $(LAKEFOLD)
 
 .PHONY: lint
-lint: ## rustfmt and clippy, warnings denied
+lint: ## rustfmt and clippy, warnings denied, and an audit of the dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
 	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@tools/audit-dependencies
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -34,7 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lettre::", &["src/notify/"]),
     // One configuration for all of AWS; each service in one place.
     ("aws_config::", &["src/aws.rs"]),
-    ("aws_sdk_glue::", &["src/publish/catalog/"]),
+    ("aws_sdk_glue::", &["src/publish/catalog/glue/"]),
     ("aws_sdk_sesv2::", &["src/notify/ses.rs"]),
     ("aws_sdk_secretsmanager::", &["src/cli/settings/secrets/manager.rs"]),
     ("aws_sdk_ssm::", &["src/cli/settings/secrets/parameters.rs"]),

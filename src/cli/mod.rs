@@ -8,6 +8,7 @@ pub mod files;
 mod input;
 mod lambda;
 mod logging;
+mod manual;
 pub mod printer;
 mod progress;
 mod report;
@@ -15,10 +16,13 @@ pub mod settings;
 mod signals;
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::collection::{CollectionSpec, Namespace};
+use crate::model::lag;
 use crate::model::record::RunRecord;
 use crate::model::signal::Signal;
-use crate::{notify, run, synth};
-use args::{Cli, Command, Global, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
+use crate::model::status::CollectionStatus;
+use crate::{manifest, notify, run, synth};
+use args::{CheckArgs, Cli, Command, Global, PlanArgs, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
 use clap::Parser;
 use input::Refused;
 use serde::Serialize;
@@ -69,6 +73,11 @@ async fn dispatch(cli: &Cli) -> u8 {
     let global = &cli.global;
     match &cli.command {
         Command::Run(args) => run(global, args, interrupt).await,
+        Command::Plan(args) => unless_stopped(plan(global, args), interrupt).await,
+        Command::Check(args) => unless_stopped(check(global, args), interrupt).await,
+        Command::Init => unless_stopped(init(global), interrupt).await,
+        Command::Completions(args) => ended(printer::result(&manual::completions(args.shell)), |_| exit::FAILED),
+        Command::Man => ended(manual::page().and_then(|page| printer::result(&page)), |_| exit::FAILED),
         Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
         Command::Schema(args) => unless_stopped(schema(global, args), interrupt).await,
         Command::Report(args) => report::report(global, args, interrupt).await,
@@ -107,6 +116,53 @@ fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
     printer::result(&text)
 }
 
+async fn plan(global: &Global, args: &PlanArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let options = match input::plan_options(args, &settings, &specs) {
+        Ok(options) => options,
+        Err(error) => return failed(&error, exit::INPUT),
+    };
+    let shown = run::plan::plan(&settings, &specs, &options).await.and_then(|plan| {
+        let text = if args.json { json(&plan)? } else { notify::plan_table(&plan, printer::width()) };
+        printer::result(&text)
+    });
+    ended(shown, |_| exit::FAILED)
+}
+
+/// Ends with the code of its verdict.
+async fn check(global: &Global, args: &CheckArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let report = match run::check::check(&settings, &specs, run::check::probes(&settings)).await {
+        Ok(report) => report,
+        Err(error) => return failed(&error, exit::of_error(error.kind(), None)),
+    };
+    let all = global.verbose > 0;
+    let text = if args.json { json(&report) } else { Ok(notify::check_list(&report, printer::width(), all)) };
+    match text.and_then(|text| printer::result(&text)) {
+        Ok(()) => report.exit_code,
+        Err(error) => failed(&error, report.exit_code.max(exit::FAILED)),
+    }
+}
+
+/// The proposal goes to stdout, to be looked over and kept as `collections.csv`.
+async fn init(global: &Global) -> u8 {
+    logging::init(global, None);
+    let (source, timezone) = match input::source(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(why),
+    };
+    let shown = run::init::init(&source, timezone).await.and_then(|rows| printer::result(&manifest::proposed(&rows)));
+    ended(shown, |kind| exit::of_error(kind, None))
+}
+
 async fn status(global: &Global, args: &StatusArgs) -> u8 {
     logging::init(global, None);
     let (settings, specs) = match input::environment(global).await {
@@ -115,9 +171,27 @@ async fn status(global: &Global, args: &StatusArgs) -> u8 {
     };
     let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
         let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
-        printer::result(&text)
+        printer::result(&text)?;
+        Ok(statuses)
     });
-    ended(shown, |_| exit::FAILED)
+    match shown {
+        Ok(statuses) if late(&specs, &statuses) => exit::FAILED,
+        shown => ended(shown.map(drop), |_| exit::FAILED),
+    }
+}
+
+/// Names every collection that is further behind than its row of the manifest allows; whether there is one.
+fn late(specs: &[CollectionSpec], statuses: &[CollectionStatus]) -> bool {
+    let mut some = false;
+    for spec in specs.iter().filter(|spec| spec.max_lag.is_some()) {
+        let Namespace { database, collection } = &spec.namespace;
+        let status = statuses.iter().find(|s| s.database == *database && s.collection == *collection);
+        if let Some(why) = status.and_then(|status| lag::late(spec, status.lag_seconds)) {
+            tracing::warn!(collection = %spec.namespace, "{} {why}", spec.namespace);
+            some = true;
+        }
+    }
+    some
 }
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {

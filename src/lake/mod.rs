@@ -203,6 +203,14 @@ impl Lake {
         }
     }
 
+    /// The store's clock, by the answers it gave so far; `None` on a disk, whose clock is this machine's.
+    pub fn store_time(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        match &self.inner.backend {
+            Backend::Remote(remote) => Some(remote.now()),
+            Backend::Local(_) => None,
+        }
+    }
+
     /// What was asked of the store so far.
     pub fn requests(&self) -> RequestCounts {
         self.inner.counters.snapshot()

@@ -33,6 +33,7 @@ fn a_full_row_becomes_a_collection() {
         hash: vec![],
         pins: vec![],
         mode: Mode::Full,
+        max_lag: None,
         line: 2,
     };
     assert_eq!(read(text), Ok(vec![expected]));

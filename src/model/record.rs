@@ -209,15 +209,52 @@ pub struct SchemaChange {
     pub example_ids: Vec<String>,
 }
 
-/// One crawler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One crawler, or one database of a catalog that is written without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogRecord {
-    /// Name of the crawler.
+    /// Name of the crawler; empty when the catalog is written without one.
     pub crawler: String,
-    /// What happened to it.
+    /// What happened to it: one of the words below.
     pub outcome: String,
     /// Include paths added.
     pub targets_added: u64,
+    /// Databases of the catalog.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
+    /// Tables that lakefold wrote itself, or that an awaited crawl changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Partitions that lakefold created, changed or removed itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partitions: u64,
+    /// What failed, each with what to do next; the next run tries it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+impl CatalogRecord {
+    /// The crawler was started.
+    pub const STARTED: &str = "started";
+    /// The crawler was started, and its crawl awaited.
+    pub const FINISHED: &str = "finished";
+    /// No crawl was needed; what there was to write, lakefold has written.
+    pub const WRITTEN: &str = "written";
+    /// Something is still owed; the reasons say what, and what to do next.
+    pub const FAILED: &str = "failed";
+
+    /// Whether the catalog is still owed something.
+    pub fn has_failed(&self) -> bool {
+        self.outcome == Self::FAILED
+    }
+
+    /// Whether there was nothing to do after all.
+    pub fn is_idle(&self) -> bool {
+        self.outcome == Self::WRITTEN && self.tables.is_empty() && self.partitions == 0
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One channel.

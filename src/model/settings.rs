@@ -19,6 +19,8 @@ pub struct Settings {
     pub source: SourceSettings,
     /// `[lake]`
     pub lake: LakeSettings,
+    /// `[catalog]`
+    pub catalog: CatalogSettings,
     /// `[mail]`
     pub mail: MailSettings,
     /// `[[webhook]]`, in the order of the file.
@@ -49,6 +51,8 @@ pub struct SourceSettings {
     pub read_preference: String,
     /// How far each window reaches back.
     pub overlap: Duration,
+    /// Most bytes a second that a run draws from a MongoDB, all collections together; `None`: no bound.
+    pub rate: Option<u64>,
 }
 
 /// `[lake]`
@@ -110,6 +114,51 @@ pub enum Encryption {
     S3,
     /// SSE-KMS with the key named, or with the account's key for S3.
     Kms(Option<String>),
+}
+
+/// Who tells the catalog of the tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CatalogMode {
+    /// Nobody.
+    #[default]
+    None,
+    /// A Glue crawler, which lakefold points at the tables.
+    Crawler,
+    /// lakefold itself.
+    Tables,
+}
+
+/// `[catalog]`
+#[derive(Debug, Clone)]
+pub struct CatalogSettings {
+    /// Who writes it.
+    pub mode: CatalogMode,
+    /// Name of the crawler of a database, with `{env}` and `{database}` in it.
+    pub crawler: String,
+    /// Name of the database in the catalog, with `{env}` and `{database}` in it.
+    pub database: String,
+    /// Start the crawler even when no partition or column is new.
+    pub always: bool,
+    /// Create a crawler that is missing.
+    pub create: bool,
+    /// Role of crawlers that are created.
+    pub role: Option<String>,
+    /// How long a crawler that runs, or that another run is at, is waited for.
+    pub ready_within: Duration,
+}
+
+impl Default for CatalogSettings {
+    fn default() -> Self {
+        Self {
+            mode: CatalogMode::None,
+            crawler: "{env}-{database}".to_owned(),
+            database: "{database}".to_owned(),
+            always: false,
+            create: false,
+            role: None,
+            ready_within: Duration::from_secs(600),
+        }
+    }
 }
 
 /// Where the summary is mailed.

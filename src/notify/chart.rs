@@ -102,6 +102,7 @@ fn draw(
             width => WIDTH, height => HEIGHT, floor => FLOOR, ceiling => CEILING,
             bars => bars(&points, scale),
             scale => shown(scale),
+            cut => most > scale,
             first => day(runs.first()), last => day(runs.last()),
         },
     )?;

@@ -4,8 +4,9 @@ use super::amounts::{self, Amount};
 use super::freshness::{self, Freshness};
 use super::verdict::{self, Mood};
 use super::words::{bytes, count, duration, minute, several};
-use super::{RUNS_SHOWN, SENT, changes, command, compared};
-use crate::model::record::{CollectionRecord, Outcome, RunRecord};
+use super::{RUNS_SHOWN, SENT, changes, compared};
+use crate::model::command;
+use crate::model::record::{CatalogRecord, CollectionRecord, Outcome, RunRecord};
 use serde::Serialize;
 
 /// Tables named in one sentence.
@@ -276,10 +277,21 @@ fn remarks(collection: &CollectionRecord) -> Vec<String> {
     if texts.is_empty() { texts } else { vec![texts.join("; ")] }
 }
 
-fn catalog(record: &crate::model::record::CatalogRecord) -> String {
-    let mut text = format!("{}: {}", record.crawler, record.outcome);
-    if record.targets_added > 0 {
-        text += &format!(", {} added", several(record.targets_added, "target"));
+fn catalog(record: &CatalogRecord) -> String {
+    let named = if record.crawler.is_empty() { record.databases.join(", ") } else { record.crawler.clone() };
+    let mut text = format!("{named}: {}", record.outcome);
+    let mut say = |n: u64, one: &str, what: &str| {
+        if n > 0 {
+            text += &format!(", {} {what}", several(n, one));
+        }
+    };
+    say(record.targets_added, "target", "added");
+    say(record.partitions, "partition", "written");
+    if !record.tables.is_empty() {
+        text += &format!(", changed: {}", record.tables.join(", "));
+    }
+    if !record.reasons.is_empty() {
+        text += &format!("; {}", record.reasons.join("; "));
     }
     text
 }

@@ -14,6 +14,7 @@ pub(super) const TEXT_WIDTH: usize = 78;
 /// `Kind::Notify` when the template does not render.
 pub(super) fn render(name: &str, source: &str, values: impl Serialize) -> Result<String> {
     let mut templates = Environment::new();
+    templates.set_keep_trailing_newline(true);
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_auto_escape_callback(|name| match name.rsplit('.').next() {
         Some("html" | "svg") => minijinja::AutoEscape::Html,

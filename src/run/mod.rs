@@ -1,22 +1,29 @@
 //! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
 
+mod catalog;
+pub mod check;
 pub mod clock;
 mod collection;
+mod fields;
 mod fold;
 mod history;
 mod index;
+pub mod init;
 mod interrupt;
 mod land;
+mod lookback;
 pub mod options;
 mod output;
 mod partitions;
 mod places;
+pub mod plan;
 mod pool;
 mod quarantine;
 pub mod query;
 mod read;
 mod recover;
 pub mod report;
+pub mod retyping;
 pub mod schema;
 mod scope;
 mod shapes;

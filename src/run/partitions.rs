@@ -75,21 +75,52 @@ pub struct Done {
     pub new: bool,
 }
 
+/// The file of a partition, and what its rows need to have the schema being written.
+pub struct Opened {
+    stored: Option<StoredFile>,
+    conversion: Option<Conversion>,
+}
+
 impl Workshop<'_> {
     /// Merges one partition and lands the result when it differs from what is stored.
     pub async fn run(&self, task: Task, staged: &Staged) -> Result<Done> {
         self.interrupt.check()?;
-        let key = layout::data_key(self.namespace, &task.partition);
         let stored = match &task.stored {
             Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
-            None => StoredFile::open(self.lake, &key).await?,
+            None => StoredFile::open(self.lake, &layout::data_key(self.namespace, &task.partition)).await?,
         };
         // Rows that are merged with the changes; an overwritten file's are not.
-        let merged = stored.as_ref().filter(|_| !task.overwrite);
-        let conversion = match merged {
+        let conversion = match stored.as_ref().filter(|_| !task.overwrite) {
             Some(file) => self.shapes.conversion(&file.footer.schema, file.version())?,
             None => None,
         };
+        self.fold(task, Opened { stored, conversion }, staged).await
+    }
+
+    /// The task that rewrites a file for its columns' types alone; none when it holds no column at an old type.
+    pub async fn open_retyped(&self, partition: &str, object: Object) -> Result<Option<(Task, Opened)>> {
+        self.interrupt.check()?;
+        let file = StoredFile::of(self.lake, object).await?;
+        let conversion = self.shapes.conversion(&file.footer.schema, file.version())?;
+        if !conversion.as_ref().is_some_and(|conversion| conversion.retypes) {
+            return Ok(None);
+        }
+        let task = Task {
+            partition: partition.to_owned(),
+            ordinal: None,
+            stored: Some(file.object.clone()),
+            rules: FoldRules::default(),
+            losers: Arc::default(),
+            overwrite: false,
+        };
+        Ok(Some((task, Opened { stored: Some(file), conversion })))
+    }
+
+    /// [`Self::run`] with a file whose footer has been read.
+    pub async fn fold(&self, task: Task, opened: Opened, staged: &Staged) -> Result<Done> {
+        let Opened { stored, conversion } = opened;
+        let key = layout::data_key(self.namespace, &task.partition);
+        let merged = stored.as_ref().filter(|_| !task.overwrite);
         // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
         let retype = conversion.as_ref().is_some_and(|c| c.retypes);
         let (counts, file) =

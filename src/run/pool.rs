@@ -1,11 +1,12 @@
 //! A whole run: every collection of the manifest, some at once, and one record of them all.
 
+use super::catalog::{self, Telling};
 use super::clock;
 use super::collection::Job;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
-use super::{history, unattempted};
+use super::{lookback, unattempted};
 use crate::aws::Aws;
 use crate::cli::exit;
 use crate::error::{Kind, Result};
@@ -17,6 +18,7 @@ use crate::model::progress::Progress;
 use crate::model::record::{self, CollectionRecord, NotificationRecord, Requests, RunRecord};
 use crate::model::settings::Settings;
 use crate::notify;
+use crate::publish::catalog::Ledger;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -56,8 +58,9 @@ pub async fn run(
         stopped = interrupt.stopped() => return Err(stopped),
     };
     let chosen: Vec<CollectionSpec> = collections
-        .into_iter()
+        .iter()
         .filter(|spec| options.only.is_empty() || options.only.contains(&spec.namespace))
+        .cloned()
         .collect();
     let (lake, source, bound, unfinished) = match opened {
         Ok(opened) => opened,
@@ -72,6 +75,7 @@ pub async fn run(
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
+    let ledger = catalog::is_told(settings, &options).then(|| Ledger::new(&lake));
     let mut jobs: Vec<BoxFuture<'_, (CollectionRecord, Option<Kind>)>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {
         let job = Job {
@@ -86,6 +90,7 @@ pub async fn run(
             interrupt: &interrupt,
             budget,
             unfinished: unfinished.contains(&spec.namespace.folder()),
+            ledger: ledger.as_ref(),
         };
         jobs.push(async move { job.run().await }.boxed());
     }
@@ -99,6 +104,13 @@ pub async fn run(
         code => code,
     };
 
+    let told = match &ledger {
+        Some(ledger) => {
+            let telling = Telling { settings, lake: &lake, ledger, options: &options, run_id: &run_id };
+            telling.settle(&collections, &records, &interrupt).await
+        }
+        None => Vec::new(),
+    };
     let mut record = RunRecord {
         format: record::FORMAT,
         run_id: run_id.clone(),
@@ -108,13 +120,13 @@ pub async fn run(
         exit_code: 0,
         dry_run: options.dry_run,
         collections: records,
-        catalog: Vec::new(),
+        catalog: told,
         notifications: Vec::new(),
         requests: Some(Requests { repeated_aws: Aws::of_process().repeated(), ..lake.requests_record() }),
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
-        let history = history::before(&lake, settings, &run_id).await;
+        let history = lookback::before(&lake, settings, &run_id).await;
         record.notifications = notify::notify(settings, &record, &history).await;
         record.exit_code = exit_code(&record);
         if let Err(error) = state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await {

@@ -1,6 +1,6 @@
 //! The report of a run that is over: as a page, or told again.
 
-use super::history;
+use super::lookback;
 use crate::error::Result;
 use crate::lake::{Expect, Lake, layout, state};
 use crate::model::record::{NotificationRecord, RunRecord};
@@ -13,7 +13,7 @@ use crate::notify;
 /// `Kind::Input` when there is no such run, else what reading the lake ends with.
 pub async fn record(settings: &Settings, run_id: Option<&str>) -> Result<RunRecord> {
     let lake = Lake::open(&settings.lake).await?;
-    Ok(history::of_run(&lake, run_id).await?.0)
+    Ok(lookback::of_run(&lake, run_id).await?.0)
 }
 
 /// The HTML page of `run_id`, or of the last run.
@@ -22,7 +22,7 @@ pub async fn record(settings: &Settings, run_id: Option<&str>) -> Result<RunReco
 /// As [`record`].
 pub async fn page(settings: &Settings, run_id: Option<&str>) -> Result<String> {
     let lake = Lake::open(&settings.lake).await?;
-    let (record, _, history) = history::of_run(&lake, run_id).await?;
+    let (record, _, history) = lookback::of_run(&lake, run_id).await?;
     notify::page(&record, &history)
 }
 
@@ -33,7 +33,7 @@ pub async fn page(settings: &Settings, run_id: Option<&str>) -> Result<String> {
 /// As [`record`].
 pub async fn send(settings: &Settings, run_id: Option<&str>) -> Result<Vec<NotificationRecord>> {
     let lake = Lake::open(&settings.lake).await?;
-    let (mut record, version, history) = history::of_run(&lake, run_id).await?;
+    let (mut record, version, history) = lookback::of_run(&lake, run_id).await?;
     let told = notify::tell_again(settings, &record, &history).await;
     for news in &told {
         match record.notifications.iter_mut().find(|old| old.channel == news.channel) {

@@ -36,8 +36,10 @@ impl TestLake {
                 uri: Secret::new("dump:none".into()),
                 read_preference: "primary".into(),
                 overlap: std::time::Duration::ZERO,
+                rate: None,
             },
             lake: LakeSettings::at(&format!("file:{}", self.folder.path().join("lake").display())),
+            catalog: Default::default(),
             mail: MailSettings::default(),
             webhooks: Vec::new(),
             metrics: MetricsSettings::default(),
@@ -85,6 +87,7 @@ pub fn spec(collection: &str) -> CollectionSpec {
         hash: vec![],
         pins: vec![],
         mode: Mode::Incremental,
+        max_lag: None,
         line: 2,
     }
 }

@@ -1,7 +1,7 @@
 //! A run that came to nothing because the source or the lake could not be used: its tables are not up to date, and
 //! whoever waits for a mail must hear of it all the same.
 
-use super::{clock, history};
+use super::{clock, lookback};
 use crate::cli::exit;
 use crate::error::Error;
 use crate::lake::{Expect, Lake, layout, state};
@@ -40,7 +40,7 @@ pub async fn tell(
         requests: lake.map(Lake::requests_record),
     };
     let history = match lake {
-        Some(lake) => history::before(lake, settings, run_id).await,
+        Some(lake) => lookback::before(lake, settings, run_id).await,
         None => Vec::new(),
     };
     record.notifications = notify::notify(settings, &record, &history).await;

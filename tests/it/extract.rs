@@ -30,6 +30,7 @@ fn source_at(uri: &str) -> Arc<dyn Source> {
         uri: Secret::new(uri.into()),
         read_preference: "secondaryPreferred".into(),
         overlap: Duration::ZERO,
+        rate: None,
     };
     open(&settings, "20240501T000000Z-abcdef").expect("a source")
 }

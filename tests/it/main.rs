@@ -4,15 +4,28 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod access;
 mod aws;
+mod catalog;
+mod channels;
 mod cli;
+mod clocks;
+mod connection;
+mod drill;
 mod extract;
 mod full;
+mod fuzz;
+mod guest;
 mod halfway;
 mod kill;
+mod names;
 mod oracle;
+mod privacy;
+mod replica;
+mod report;
 mod s3;
 mod signals;
 mod store;
 mod support;
 mod synth;
+mod torture;

@@ -3,6 +3,7 @@
 //! A file is read to its end whatever is wrong with it; every problem names file, line and key. Values that came out
 //! of a variable are never shown.
 
+mod catalog;
 mod channels;
 mod document;
 mod mail;
@@ -32,6 +33,10 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 const READ_PREFERENCES: [&str; 5] = ["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"];
+
+/// Keys and sections of the file.
+const ROOT: [&str; 11] =
+    ["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "webhook", "metrics", "privacy", "run"];
 
 /// Why there are no settings, and what is known all the same, so that the manifest can be checked too.
 #[derive(Debug)]
@@ -83,19 +88,35 @@ pub fn locate(name_or_path: &str) -> (String, PathBuf) {
 /// All problems of the file, also that it does not exist; or that it could not be asked for.
 pub async fn load(name_or_path: &str) -> Result<Settings, Failure> {
     let (name, path) = locate(name_or_path);
+    let (file, text) = text_of(&name, &path).await?;
+    let secrets = Secrets::fetch(&text, Aws::of_process()).await;
+    parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+}
+
+/// Reads the source and the timezone of an environment by name, path or URL, whatever stands beside them.
+///
+/// # Errors
+/// All problems of `[source]` and `timezone`, also that the file does not exist; or that it could not be asked for.
+pub async fn load_source(name_or_path: &str) -> Result<(SourceSettings, Tz), Failure> {
+    let (name, path) = locate(name_or_path);
+    let (file, text) = text_of(&name, &path).await?;
+    let secrets = Secrets::fetch(&text, Aws::of_process()).await;
+    parse_source(&text, &file, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+}
+
+/// The file's name as it is shown, and what it holds.
+async fn text_of(name: &str, path: &Path) -> Result<(String, String), Unread> {
     let file = path.display().to_string();
-    let aws = Aws::of_process();
-    let text = files::read_text(&file, aws).await.map_err(|mut unread| {
+    let text = files::read_text(&file, Aws::of_process()).await.map_err(|mut unread| {
         if let Unread::Problem(problem) = &mut unread
             && !files::is_s3(&file)
             && !path.exists()
         {
-            problem.hint(existing_environments(&name));
+            problem.hint(existing_environments(name));
         }
         unread
     })?;
-    let secrets = Secrets::fetch(&text, aws).await;
-    parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+    Ok((file, text))
 }
 
 /// Whether colours are welcome: <https://no-color.org>.
@@ -140,45 +161,23 @@ pub fn parse_with(
 ) -> Result<Settings, Invalid> {
     let mut reader = Reader::new(file, text, lookup, secrets);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
-    for error in &errors {
-        // One slip of the pen makes the parser stumble several times on its line.
-        let line = error.span().map(|span| reader.line_at(span.start));
-        if line.is_none() || line != last_line {
-            reader.problems.add_general(line, format_args!("is not TOML: {}", error.message()));
-        }
-        last_line = line;
-    }
     if !errors.is_empty() {
+        not_toml(&mut reader, &errors);
         let problems = reader.problems.into_sorted();
         return Err(Invalid { problems, manifest: None, hash_key: true, passing: false });
     }
 
-    let root = reader.root(
-        table.get_ref(),
-        &[
-            "timezone",
-            "timestamps",
-            "manifest",
-            "source",
-            "lake",
-            "catalog",
-            "mail",
-            "webhook",
-            "metrics",
-            "privacy",
-            "run",
-        ],
-    );
-    catalog(&mut reader, &root);
+    let root = reader.root(table.get_ref(), &ROOT);
     let privacy = reader.section(&root, "privacy", &["hash_key"]);
+    let lake = lake(&mut reader, &root, lookup);
     let settings = Settings {
         environment: environment.to_owned(),
         timezone: timezone(&mut reader, &root),
         timestamps: timestamps(&mut reader, &root),
         manifest: manifest(&mut reader, &root),
         source: source(&mut reader, &root),
-        lake: lake(&mut reader, &root, lookup),
+        catalog: catalog::catalog(&mut reader, &root, &lake.url),
+        lake,
         mail: mail::read(&mut reader, &root),
         webhooks: channels::webhooks(&mut reader, &root),
         metrics: channels::metrics(&mut reader, &root),
@@ -195,6 +194,40 @@ pub fn parse_with(
         manifest: Some(settings.manifest),
         hash_key: privacy.has("hash_key"),
     })
+}
+
+/// As [`parse_with`], for the source and the timezone alone.
+fn parse_source(
+    text: &str,
+    file: &str,
+    lookup: &Lookup<'_>,
+    secrets: &Secrets,
+) -> Result<(SourceSettings, Tz), Invalid> {
+    let mut reader = Reader::new(file, text, lookup, secrets);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    not_toml(&mut reader, &errors);
+    if errors.is_empty() {
+        let root = reader.root(table.get_ref(), &ROOT);
+        let found = (source(&mut reader, &root), timezone(&mut reader, &root));
+        if reader.problems.is_empty() {
+            return Ok(found);
+        }
+    }
+    let problems = reader.problems.into_sorted();
+    let passing = problems.iter().all(|problem| secrets.is_passing(&problem.message));
+    Err(Invalid { problems, manifest: None, hash_key: true, passing })
+}
+
+fn not_toml(reader: &mut Reader<'_>, errors: &[toml::de::Error]) {
+    let mut last_line = None;
+    for error in errors {
+        // One slip of the pen makes the parser stumble several times on its line.
+        let line = error.span().map(|span| reader.line_at(span.start));
+        if line.is_none() || line != last_line {
+            reader.problems.add_general(line, format_args!("is not TOML: {}", error.message()));
+        }
+        last_line = line;
+    }
 }
 
 fn timezone(reader: &mut Reader<'_>, root: &Section<'_>) -> Tz {
@@ -229,7 +262,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Section<'_>) -> String {
 }
 
 fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
-    let section = reader.section(root, "source", &["uri", "read_preference", "overlap"]);
+    let section = reader.section(root, "source", &["uri", "read_preference", "overlap", "rate"]);
     let uri = reader.required(&section, "uri", "${MONGODB_URI}");
     if let Some(uri) = &uri {
         let known = ["mongodb://", "mongodb+srv://", "dump:"];
@@ -245,6 +278,18 @@ fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
         uri: Secret::new(uri.map(|uri| uri.value).unwrap_or_default()),
         read_preference: choice(reader, &section, "read_preference", &words).unwrap_or("secondaryPreferred").to_owned(),
         overlap: duration(reader, &section, "overlap").unwrap_or(Duration::from_secs(600)),
+        rate: rate(reader, &section),
+    }
+}
+
+fn rate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<u64> {
+    let text = reader.string(section, "rate")?;
+    match values::rate(&text.value) {
+        Ok(rate) => rate,
+        Err(message) => {
+            reader.reject(&text, format_args!("{} {message}", text.shown()));
+            None
+        }
     }
 }
 
@@ -296,24 +341,6 @@ fn check_lake_url(reader: &mut Reader<'_>, url: &Text) {
 
 fn is_http(url: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
-}
-
-/// The catalog is not touched yet: only the word for that is taken. The other keys of the section are allowed beside
-/// it, because they say nothing while the mode is `none`.
-fn catalog(reader: &mut Reader<'_>, root: &Section<'_>) {
-    let section = reader.section(root, "catalog", &["mode", "crawler", "always"]);
-    if !section.exists() {
-        return;
-    }
-    if let Some(mode) = reader.required(&section, "mode", "none").filter(|mode| mode.value != "none") {
-        let message = match mode.value.as_str() {
-            "crawler" | "tables" => format!("{} is not in this build yet", mode.shown()),
-            _ => format!("unknown mode {}", mode.shown()),
-        };
-        reader.reject(&mode, message).hint("write `mode = \"none\"` and point the crawler at the lake yourself");
-    }
-    reader.string(&section, "crawler");
-    reader.boolean(&section, "always");
 }
 
 fn run(reader: &mut Reader<'_>, root: &Section<'_>) -> RunSettings {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::settings::{Encryption, MailTransport, Rules, S3Settings, SmtpTls};
+use crate::model::settings::{CatalogMode, Encryption, MailTransport, Rules, S3Settings, SmtpTls};
 
 fn lookup(name: &str) -> Option<String> {
     match name {
@@ -34,6 +34,7 @@ fn the_least_gets_the_defaults() {
     assert_eq!(settings.source.read_preference, "secondaryPreferred");
     assert_eq!((settings.lake.zstd_level, settings.lake.path_style), (3, false));
     assert_eq!(settings.mail.transport, MailTransport::None);
+    assert_eq!((settings.catalog.mode, settings.catalog.crawler.as_str()), (CatalogMode::None, "{env}-{database}"));
     assert_eq!((settings.run.memory, settings.run.collections), (1 << 30, 4));
     assert_eq!((settings.run.full_every, settings.run.deadline), (None, None));
     assert!(settings.hash_key.is_none());
@@ -56,9 +57,13 @@ fn everything_can_be_set() {
         path_style = "${YES}"
         zstd_level = 9
         [catalog]
-        mode = "none"
-        crawler = "{env}-{database}"
-        always = false
+        mode = "crawler"
+        crawler = "{env}-{database}-x"
+        database = "lake_{database}"
+        always = true
+        create = true
+        role = "crawler"
+        ready_within = "5m"
         [mail]
         transport = "file"
         dir = "out"
@@ -94,6 +99,10 @@ fn everything_can_be_set() {
     assert_eq!(settings.lake.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
     assert_eq!(settings.lake.region.as_deref(), Some("ap-south-1"));
     assert_eq!((settings.lake.zstd_level, settings.lake.path_style), (9, true));
+    let catalog = settings.catalog;
+    assert_eq!((catalog.mode, catalog.always, catalog.create), (CatalogMode::Crawler, true, true));
+    assert_eq!((catalog.crawler.as_str(), catalog.database.as_str()), ("{env}-{database}-x", "lake_{database}"));
+    assert_eq!((catalog.role.as_deref(), catalog.ready_within), (Some("crawler"), Duration::from_secs(300)));
     assert_eq!(settings.mail.transport, MailTransport::File);
     assert_eq!((settings.mail.dir, settings.mail.to.len()), (PathBuf::from("out"), 2));
     let lag = Some(Duration::from_secs(6 * 3_600));
@@ -181,10 +190,19 @@ fn bad_values_say_what_to_write_instead() {
         ),
         (
             "[catalog]\nmode = \"crawler\"",
-            &["e.toml:6: catalog.mode: `crawler` is not in this build yet | write `mode = \"none\"` and point the \
-               crawler at the lake yourself"],
+            &["e.toml:6: catalog.mode: `crawler` is for lakes in S3 | write `mode = \"none\"`, or put the lake at \
+               `s3://bucket/prefix`"],
         ),
-        ("[catalog]", &["e.toml:5: catalog.mode: is missing | add `mode = \"none\"`"]),
+        (
+            "[catalog]\nmode = \"none\"\ncrawler = \"{envv}-x\"\nready_within = \"soon\"",
+            &[
+                "e.toml:7: catalog.crawler: `{envv}-x` holds an unknown placeholder | write a name with `{env}` and \
+                 `{database}` in it, such as `{env}-{database}`",
+                "e.toml:8: catalog.ready_within: `soon` is no length of time | write a number and a unit: `10m`, \
+                 `36h`, `30d`, `0s`",
+            ],
+        ),
+        ("[catalog]", &["e.toml:5: catalog.mode: is missing | add `mode = \"crawler\"`"]),
         (
             "[mail]\ntransport = \"ses\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nmax_size = \"41MiB\"\nhost = \"h\"",
             &[

@@ -2,6 +2,8 @@
 
 use super::failure;
 use super::layout::Layout;
+use super::member::Members;
+use super::rate::Rate;
 use crate::error::{Error, Kind, Result};
 use crate::model::collection::Namespace;
 use crate::model::redact;
@@ -9,7 +11,7 @@ use crate::model::secret::Secret;
 use crate::model::settings::SourceSettings;
 use bson::{Document, doc};
 use mongodb::Client;
-use mongodb::options::{ClientOptions, ConnectionString, ReadPreference, SelectionCriteria};
+use mongodb::options::{ClientOptions, ConnectionString, Credential, ReadPreference, SelectionCriteria};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +31,13 @@ pub(super) struct Connection {
     /// In the server's logs and profiler: `lakefold/<run_id>`.
     comment: String,
     client: OnceCell<Client>,
+    /// Whether the URI names one server, whose name in its replica set may be another.
+    direct: AtomicBool,
     /// Whether the server takes read concern majority; cleared by the first query that it refuses for it.
     majority: AtomicBool,
     layouts: Mutex<HashMap<Namespace, Arc<Layout>>>,
+    members: Members,
+    rate: Rate,
     retries: Mutex<HashMap<Namespace, u64>>,
 }
 
@@ -46,8 +52,11 @@ impl Connection {
             read_preference: read_preference(&settings.read_preference)?,
             comment: format!("lakefold/{run_id}"),
             client: OnceCell::new(),
+            direct: AtomicBool::new(false),
             majority: AtomicBool::new(true),
             layouts: Mutex::default(),
+            members: Members::default(),
+            rate: Rate::new(settings.rate),
             retries: Mutex::default(),
         })
     }
@@ -63,7 +72,36 @@ impl Connection {
         options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
         options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
         options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
+        self.direct.store(options.direct_connection.unwrap_or(false), Ordering::Relaxed);
         Client::with_options(options).map_err(failed)
+    }
+
+    /// Whether there is one server only, whatever the read preference says.
+    pub fn is_direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    /// What is known of the members of the replica set.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Shared by all reads.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
+    /// As [`failure::explain`], with the command that grants what this connection's user lacks.
+    pub fn explain(&self, error: &mongodb::error::Error, namespace: &Namespace, doing: &str) -> Error {
+        let told = failure::explain(Kind::Source, error, doing);
+        let credential = ConnectionString::parse(self.uri.expose()).ok().and_then(|uri| uri.credential);
+        match credential {
+            Some(Credential { username: Some(user), source, .. }) if failure::is_forbidden(error) => {
+                let command = failure::grant(&user, source.as_deref().unwrap_or("admin"), &namespace.database);
+                told.hint(format!("let an administrator run in mongosh:\n  {command}"))
+            }
+            _ => told,
+        }
     }
 
     /// The comment of every query.

@@ -51,7 +51,9 @@ impl Keep {
     pub fn keeps(&self, document: &RawDocument) -> bool {
         match self {
             Keep::All => true,
-            Keep::Dated(window) => window.holds(document) && window.is_dated(document),
+            Keep::Dated(window) => {
+                (window.holds(document) && window.is_dated(document)) || window.is_hidden_from(document)
+            }
             Keep::ById(window) => window.holds(document) && !window.is_dated(document),
         }
     }

@@ -1,6 +1,6 @@
 //! JSON text of documents and lists that are not taken apart into columns.
 
-use super::text;
+use super::{extended, text};
 use crate::shape::privacy::{Privacy, is_void};
 use crate::shape::raw::Value;
 use std::fmt::Write;
@@ -45,6 +45,12 @@ pub fn json(value: Value<'_>, privacy: Option<&Privacy>, out: &mut String) {
                 }
             }
             out.push(']');
+        }
+        // Its canonical text leaves the counter out, and inside a text there is no misfit to keep it.
+        Value::Timestamp { increment: 1.., .. } => {
+            let mut exact = String::new();
+            extended(value, None, &mut exact);
+            quote(&exact, out);
         }
         scalar => {
             let mut inner = String::new();

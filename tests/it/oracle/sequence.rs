@@ -178,6 +178,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
+            wait: false,
             interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
@@ -228,8 +229,10 @@ fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
             uri: Secret::new(Mongod::shared().uri().to_owned()),
             read_preference: "primary".to_owned(),
             overlap,
+            rate: None,
         },
         lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", lake.path().display())) },
+        catalog: Default::default(),
         mail: MailSettings::default(),
         webhooks: Vec::new(),
         metrics: MetricsSettings::default(),

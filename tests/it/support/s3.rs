@@ -44,6 +44,16 @@ impl S3 {
         })
     }
 
+    /// moto with the parts of Glue that it lacks, by `tools/aws-stand-in`.
+    pub fn aws() -> Self {
+        Self::start(|folder, ports| {
+            let launcher = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tools/aws-stand-in");
+            let mut command = Command::new(server("python"));
+            command.current_dir(folder).arg(launcher).args(["-H", "127.0.0.1", "-p", &ports[0].to_string()]);
+            (command, "/moto-api/")
+        })
+    }
+
     /// SeaweedFS: checks signatures and every condition.
     pub fn seaweed() -> Self {
         let s3 = Self::start(|folder, ports| {

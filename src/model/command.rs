@@ -1,7 +1,9 @@
-//! Command lines that can be copied into a shell as they are.
+//! Commands of lakefold as messages print them: they can be copied into a shell as they are.
+
+use super::collection::Namespace;
 
 /// Runs these collections again, or all of the manifest when none is named.
-pub(super) fn rerun(environment: &str, collections: &[String]) -> String {
+pub fn rerun(environment: &str, collections: &[String]) -> String {
     let mut command = format!("lakefold run --env {}", quoted(environment));
     for collection in collections {
         command += &format!(" --collection {}", quoted(collection));
@@ -9,8 +11,14 @@ pub(super) fn rerun(environment: &str, collections: &[String]) -> String {
     command
 }
 
+/// Reads one collection in full and builds its table anew; `forget`: its schema too.
+pub fn rebuild(environment: &str, collection: &Namespace, forget: bool) -> String {
+    let command = rerun(environment, &[collection.to_string()]);
+    format!("{command} --full{}", if forget { " --forget-schema" } else { "" })
+}
+
 /// Sends the report of a run to those who could not be told.
-pub(super) fn tell_again(environment: &str, run_id: &str) -> String {
+pub fn tell_again(environment: &str, run_id: &str) -> String {
     format!("lakefold report --env {} --run {} --send", quoted(environment), quoted(run_id))
 }
 
@@ -33,6 +41,9 @@ mod tests {
         let one = |name: &str| rerun("prod", &[name.to_owned()]);
         assert_eq!(one("hospital.bills"), "lakefold run --env prod --collection hospital.bills");
         assert_eq!(one("db.it's $x"), r"lakefold run --env prod --collection 'db.it'\''s $x'");
+        let spaced = Namespace { database: "db".into(), collection: "a b".into() };
+        assert_eq!(rebuild("prod", &spaced, false), "lakefold run --env prod --collection 'db.a b' --full");
+        assert!(rebuild("prod", &spaced, true).ends_with(" --full --forget-schema"));
         assert_eq!(rerun("prod", &[]), "lakefold run --env prod");
         assert_eq!(tell_again("prod", "R"), "lakefold report --env prod --run R --send");
     }
