@@ -33,6 +33,27 @@ pub struct Settings {
     pub run: RunSettings,
 }
 
+impl Settings {
+    /// An environment that says where its source and its lake are, and of everything else what holds when its file
+    /// says nothing.
+    pub fn new(environment: &str, uri: Secret, lake_url: &str) -> Self {
+        Self {
+            environment: environment.to_owned(),
+            timezone: chrono_tz::UTC,
+            timestamps: Timestamps::Utc,
+            manifest: "collections.csv".to_owned(),
+            source: SourceSettings::at(uri),
+            lake: LakeSettings::at(lake_url),
+            catalog: CatalogSettings::default(),
+            mail: MailSettings::default(),
+            webhooks: Vec::new(),
+            metrics: MetricsSettings::default(),
+            hash_key: None,
+            run: RunSettings::default(),
+        }
+    }
+}
+
 /// Whether times are wall clock or instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timestamps {
@@ -53,6 +74,13 @@ pub struct SourceSettings {
     pub overlap: Duration,
     /// Most bytes a second that a run draws from a MongoDB, all collections together; `None`: no bound.
     pub rate: Option<u64>,
+}
+
+impl SourceSettings {
+    /// A source read as when its section names nothing else.
+    pub fn at(uri: Secret) -> Self {
+        Self { uri, read_preference: "secondaryPreferred".to_owned(), overlap: Duration::from_secs(600), rate: None }
+    }
 }
 
 /// `[lake]`
@@ -302,4 +330,10 @@ pub struct RunSettings {
     pub full_every: Option<Duration>,
     /// End cleanly before this much time has passed; `None`: no limit.
     pub deadline: Option<Duration>,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { memory: 1 << 30, collections: 4, full_every: None, deadline: None }
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::record::{Bytes, CatalogRecord, CollectionRecord, FORMAT, Files, Outcome, Rows, SchemaChange};
+use crate::model::secret::Secret;
 use crate::model::settings::{MailSettings, MailTransport, MetricsSettings};
 use crate::model::status::{CollectionStatus, Growth, LastRun};
-use crate::run::test_lake::TestLake;
 use std::time::Duration;
 
 /// `hospital.<name>`, read a few minutes ago.
@@ -265,7 +265,7 @@ fn settings(dir: &std::path::Path) -> Settings {
             ..MailSettings::default()
         },
         metrics: MetricsSettings { textfile: Some(dir.join("lakefold.prom")), pushgateway: None },
-        ..TestLake::new().settings()
+        ..Settings::new("prod", Secret::new("dump:none".into()), "file:lake")
     }
 }
 

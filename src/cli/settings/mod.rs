@@ -276,11 +276,13 @@ fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
         }
     }
     let words = READ_PREFERENCES.map(|word| (word, word));
+    let usual = SourceSettings::at(Secret::new(uri.map(|uri| uri.value).unwrap_or_default()));
+    let preference = choice(reader, &section, "read_preference", &words);
     SourceSettings {
-        uri: Secret::new(uri.map(|uri| uri.value).unwrap_or_default()),
-        read_preference: choice(reader, &section, "read_preference", &words).unwrap_or("secondaryPreferred").to_owned(),
-        overlap: duration(reader, &section, "overlap").unwrap_or(Duration::from_secs(600)),
+        read_preference: preference.map_or(usual.read_preference, str::to_owned),
+        overlap: duration(reader, &section, "overlap").unwrap_or(usual.overlap),
         rate: rate(reader, &section),
+        uri: usual.uri,
     }
 }
 
@@ -356,9 +358,10 @@ fn run(reader: &mut Reader<'_>, root: &Section<'_>) -> RunSettings {
     });
     let mut positive = |key| duration(reader, &section, key).filter(|length| !length.is_zero());
     let (full_every, deadline) = (positive("full_every"), positive("deadline"));
+    let usual = RunSettings::default();
     RunSettings {
-        memory: memory.unwrap_or(1 << 30),
-        collections: bounded(reader, &section, "collections", 1, 64).unwrap_or(4),
+        memory: memory.unwrap_or(usual.memory),
+        collections: bounded(reader, &section, "collections", 1, 64).unwrap_or(usual.collections),
         full_every,
         deadline,
     }

@@ -12,9 +12,7 @@ use lakefold::model::collection::{CollectionSpec, Namespace};
 use lakefold::model::progress::Silent;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
-use lakefold::model::settings::{
-    LakeSettings, MailSettings, MetricsSettings, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use lakefold::model::settings::{LakeSettings, RunSettings, Settings, SourceSettings, Timestamps};
 use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, Document, doc};
 use rand::seq::IteratorRandom;
@@ -220,24 +218,15 @@ impl History {
 }
 
 fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
+    let uri = Secret::new(Mongod::shared().uri().to_owned());
+    let settings = Settings::new("oracle", uri, &format!("file:{}", lake.path().display()));
     Settings {
-        environment: "oracle".to_owned(),
         timezone: clock.zone,
         timestamps: if clock.local { Timestamps::Local } else { Timestamps::Utc },
-        manifest: "collections.csv".to_owned(),
-        source: SourceSettings {
-            uri: Secret::new(Mongod::shared().uri().to_owned()),
-            read_preference: "primary".to_owned(),
-            overlap,
-            rate: None,
-        },
-        lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", lake.path().display())) },
-        catalog: Default::default(),
-        mail: MailSettings::default(),
-        webhooks: Vec::new(),
-        metrics: MetricsSettings::default(),
-        hash_key: None,
-        run: RunSettings { memory: 256 << 20, collections: 2, full_every: None, deadline: None },
+        source: SourceSettings { read_preference: "primary".to_owned(), overlap, ..settings.source },
+        lake: LakeSettings { zstd_level: 1, ..settings.lake },
+        run: RunSettings { memory: 256 << 20, collections: 2, ..settings.run },
+        ..settings
     }
 }
 

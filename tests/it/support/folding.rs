@@ -9,9 +9,7 @@ use lakefold::model::collection::Namespace;
 use lakefold::model::progress::Progress;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
-use lakefold::model::settings::{
-    LakeSettings, MailSettings, MetricsSettings, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use lakefold::model::settings::{LakeSettings, RunSettings, Settings, SourceSettings};
 use lakefold::model::signal::Signal;
 use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, DateTime, Document, doc};
@@ -168,25 +166,15 @@ impl Folding {
     }
 
     fn settings(&self) -> Settings {
+        let lake = format!("file:{}", self.lake().display());
+        let settings = Settings::new("test", Secret::new(self.source.clone()), &lake);
+        let read_preference = "primary".to_owned();
         Settings {
-            environment: "test".to_owned(),
-            timezone: chrono_tz::UTC,
-            timestamps: Timestamps::Utc,
-            manifest: "collections.csv".to_owned(),
-            source: SourceSettings {
-                uri: Secret::new(self.source.clone()),
-                read_preference: "primary".to_owned(),
-                overlap: Duration::ZERO,
-                rate: None,
-            },
-            lake: LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", self.lake().display())) },
-            catalog: Default::default(),
-            mail: MailSettings::default(),
-            webhooks: Vec::new(),
-            metrics: MetricsSettings::default(),
-            hash_key: None,
+            source: SourceSettings { read_preference, overlap: Duration::ZERO, ..settings.source },
+            lake: LakeSettings { zstd_level: 1, ..settings.lake },
             // One partition after the other.
-            run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
+            run: RunSettings { memory: 128 << 20, collections: 1, ..settings.run },
+            ..settings
         }
     }
 }

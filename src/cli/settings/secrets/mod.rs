@@ -4,8 +4,8 @@
 //! a comment fetches nothing. What was fetched is never shown; what could not be is told at the line and key that want
 //! it.
 
-mod manager;
 mod parameters;
+mod secret_values;
 
 use crate::aws::Aws;
 use crate::model::secret::Secret;
@@ -63,7 +63,7 @@ impl Secrets {
         collect(table.get_ref().values().map(toml::Spanned::get_ref), &mut places);
         let fetching = places.into_iter().map(|place| async {
             let found = match &place {
-                Place::Manager(name) => manager::fetch(name, aws).await,
+                Place::Manager(name) => secret_values::fetch(name, aws).await,
                 Place::Parameter(name) => parameters::fetch(name, aws).await,
             };
             (place, found)
