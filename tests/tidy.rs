@@ -28,7 +28,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("mongodb::", &["src/extract/mongo/", "src/synth/mongo.rs"]),
     ("clap::", &["src/cli/"]),
-    ("indicatif::", &["src/cli/progress.rs", "src/cli/logging.rs", "src/cli/printer.rs"]),
+    ("clap_complete::", &["src/cli/"]),
+    ("clap_mangen::", &["src/cli/"]),
+    ("indicatif::", &["src/cli/progress/", "src/cli/logging/", "src/cli/printer.rs"]),
     // Whoever reads Parquet is given the lake's store.
     ("object_store::", &["src/lake/", "src/merge/stored.rs", "src/run/query/"]),
     ("lettre::", &["src/notify/"]),

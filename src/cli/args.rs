@@ -53,7 +53,11 @@ pub enum LogFormat {
 pub enum Command {
     /// Fold what changed since the last run into the lake
     Run(RunArgs),
-    /// Show where every collection stands
+    /// Show what a run would do; changes nothing
+    Plan(PlanArgs),
+    /// Look at everything a run will need, before the first one
+    Check(CheckArgs),
+    /// Show where every collection stands, the worst first
     Status(StatusArgs),
     /// Show what the columns of a table are made of
     Schema(SchemaArgs),
@@ -61,8 +65,16 @@ pub enum Command {
     Report(ReportArgs),
     /// Ask the lake in SQL; tables are `database.collection`
     Query(QueryArgs),
+    /// Look at the source and print a proposed collections.csv
+    ///
+    /// Needs no more of the environment file than `[source]`.
+    Init,
     /// Write a made-up hospital, as a mongodump folder or into a MongoDB
     Synth(SynthArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
 }
 
 /// Flags of `run`.
@@ -113,6 +125,39 @@ impl RunArgs {
     }
 }
 
+/// Flags of `plan`: those of `run` that decide what is read.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Only this collection (repeatable)
+    #[arg(long, value_name = "DB.COLL", value_parser = namespace)]
+    pub collection: Vec<Namespace>,
+    /// As `run --full`
+    #[arg(long)]
+    pub full: bool,
+    /// As `run --since TIME`
+    #[arg(long, value_name = "TIME", conflicts_with = "full")]
+    pub since: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Print JSON instead of a list
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
 /// Flags of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -150,6 +195,12 @@ pub struct ReportArgs {
     /// Tell those who could not be told of the run, or everybody again when all were
     #[arg(long, conflicts_with_all = ["out", "json"])]
     pub send: bool,
+    /// Make the page of charts that the queries of a folder give, instead of a run's
+    #[arg(long, conflicts_with_all = ["run", "json", "send"])]
+    pub dashboard: bool,
+    /// With --dashboard: the folder of the queries
+    #[arg(long, value_name = "DIR", default_value = "queries", requires = "dashboard")]
+    pub queries: PathBuf,
 }
 
 /// Flags of `query`.

@@ -1,6 +1,6 @@
 //! From flags to what a command works on: the environment, its collections, the options of a run.
 
-use super::args::{Global, QueryArgs, QueryFormat, RunArgs};
+use super::args::{Global, PlanArgs, QueryArgs, QueryFormat, RunArgs};
 use super::files::{self, Unread};
 use super::settings::{self, Failure};
 use crate::aws::Aws;
@@ -8,11 +8,13 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest;
 use crate::model::collection::{CollectionSpec, Namespace};
 use crate::model::problem::{Problem, listed, nearest};
-use crate::model::settings::Settings;
+use crate::model::settings::{Settings, SourceSettings};
 use crate::model::signal::Signal;
 use crate::run::clock;
 use crate::run::options::RunOptions;
+use crate::run::plan::PlanOptions;
 use crate::run::query::{QueryRequest, ResultFormat};
+use chrono_tz::Tz;
 use tokio::sync::watch;
 
 /// Why a command was not even begun.
@@ -41,11 +43,7 @@ impl From<Unread> for Refused {
 ///
 /// The manifest is checked even when the environment file is wrong, so that both are mended at once.
 pub async fn environment(global: &Global) -> Result<(Settings, Vec<CollectionSpec>), Refused> {
-    let Some(name) = global.env.as_deref().filter(|name| !name.is_empty()) else {
-        let error = Error::new(Kind::Input, "no environment is named")
-            .hint("add `--env NAME`, where `env/NAME.toml` is its file, or set LAKEFOLD_ENV");
-        return Err(Refused::Flags(error));
-    };
+    let name = named_environment(global)?;
     match settings::load(name).await {
         Ok(settings) => {
             let specs = manifest(&settings.manifest, &settings.environment, settings.hash_key.is_some()).await?;
@@ -67,6 +65,15 @@ pub async fn environment(global: &Global) -> Result<(Settings, Vec<CollectionSpe
     }
 }
 
+fn named_environment(global: &Global) -> Result<&str, Refused> {
+    global.env.as_deref().filter(|name| !name.is_empty()).ok_or_else(|| {
+        Refused::Flags(
+            Error::new(Kind::Input, "no environment is named")
+                .hint("add `--env NAME`, where `env/NAME.toml` is its file, or set LAKEFOLD_ENV"),
+        )
+    })
+}
+
 /// The manifest, and `pins.csv` beside it when there is one.
 async fn manifest(location: &str, environment: &str, hash_key: bool) -> Result<Vec<CollectionSpec>, Refused> {
     let aws = Aws::of_process();
@@ -84,18 +91,8 @@ pub fn run_options(
     specs: &[CollectionSpec],
     interrupt: watch::Receiver<Option<Signal>>,
 ) -> Result<RunOptions> {
-    for wanted in &args.collection {
-        if !specs.iter().any(|spec| spec.namespace == *wanted) {
-            return Err(unknown_collection(wanted, settings, specs));
-        }
-    }
-    let since = match &args.since {
-        None => None,
-        Some(text) => {
-            let since = settings::since(text, settings.timezone, clock::now());
-            Some(since.map_err(|message| Error::new(Kind::Input, message).context("--since"))?)
-        }
-    };
+    known(&args.collection, settings, specs)?;
+    let since = since(args.since.as_deref(), settings)?;
     Ok(RunOptions {
         only: args.collection.clone(),
         full: args.full,
@@ -107,6 +104,36 @@ pub fn run_options(
         wait: args.wait,
         interrupt,
     })
+}
+
+/// The options of a plan, checked as those of a run.
+pub fn plan_options(args: &PlanArgs, settings: &Settings, specs: &[CollectionSpec]) -> Result<PlanOptions> {
+    known(&args.collection, settings, specs)?;
+    let since = since(args.since.as_deref(), settings)?;
+    Ok(PlanOptions { only: args.collection.clone(), full: args.full, since })
+}
+
+/// The source that the flags name, for `init`, which needs nothing else.
+pub async fn source(global: &Global) -> Result<(SourceSettings, Tz), Refused> {
+    settings::load_source(named_environment(global)?).await.map_err(|failure| match failure {
+        Failure::Unavailable(error) => Refused::Unavailable(error),
+        Failure::Invalid(invalid) if invalid.passing => Refused::Secrets(invalid.problems),
+        Failure::Invalid(invalid) => Refused::Files(invalid.problems),
+    })
+}
+
+/// Every `--collection` has to be in the manifest.
+fn known(wanted: &[Namespace], settings: &Settings, specs: &[CollectionSpec]) -> Result<()> {
+    match wanted.iter().find(|wanted| !specs.iter().any(|spec| spec.namespace == **wanted)) {
+        Some(unknown) => Err(unknown_collection(unknown, settings, specs)),
+        None => Ok(()),
+    }
+}
+
+/// `--since` in milliseconds UTC.
+fn since(text: Option<&str>, settings: &Settings) -> Result<Option<i64>> {
+    let since = text.map(|text| settings::since(text, settings.timezone, clock::now())).transpose();
+    since.map_err(|message| Error::new(Kind::Input, message).context("--since"))
 }
 
 /// The SQL text and what it is to become.

@@ -191,6 +191,14 @@ impl Lake {
         StorePath::parse(key).or_error(Kind::Lake, "read a key of the lake")
     }
 
+    /// The store's clock, by the answers it gave so far; `None` on a disk, whose clock is this machine's.
+    pub fn store_time(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        match &self.inner.backend {
+            Backend::Remote(remote) => Some(remote.now()),
+            Backend::Local(_) => None,
+        }
+    }
+
     /// Aborts the multipart uploads below the folder `prefix` that a dead run left unfinished; returns how many. Only
     /// for a folder this run holds the lease of. Stores other than S3 forget such uploads by themselves.
     ///

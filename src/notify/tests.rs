@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::record::{Bytes, CatalogRecord, CollectionRecord, FORMAT, Files, Outcome, Rows, SchemaChange};
 use crate::model::settings::{MailSettings, MailTransport, MetricsSettings};
-use crate::model::status::{CollectionStatus, LastRun};
+use crate::model::status::{CollectionStatus, Growth, LastRun};
 use crate::run::test_lake::TestLake;
 use std::time::Duration;
 
@@ -382,6 +382,8 @@ fn status_shows_the_worst_first() {
         files: 365,
         bytes: 312_000_000,
         last: outcome.map(|outcome| LastRun { run_id: "20261121T040000Z-3f9a1c".into(), outcome, reason: None }),
+        recent: outcome.map(|outcome| vec![outcome, Outcome::Ok, Outcome::Idle]).unwrap_or_default(),
+        growth: None,
         litter: Vec::new(),
         lease: None,
     };
@@ -394,5 +396,6 @@ fn status_shows_the_worst_first() {
     littered.lease = Some("20261121T050000Z-77aa00 on etl-2".into());
     let mut failed = status("bills", Some(Outcome::Failed), 90_000);
     failed.last.as_mut().unwrap().reason = Some("the source refused the password".into());
+    failed.growth = Some(Growth { rows: 987_654, usual: Some(1_200) });
     insta::assert_snapshot!("status_80", status_table(&[fine, late, never, littered, failed], 80));
 }

@@ -1,7 +1,7 @@
 //! How numbers and lists are put for people: counts, amounts, durations, plurals, wrapped lines.
 
 /// A count in full, digits in threes: `1,234,567`.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -31,7 +31,7 @@ pub(super) fn compact(n: u64) -> String {
 }
 
 /// An amount in at most seven characters: `812 B`, `1.2 MiB`, `298 MiB`.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if n < 1_000 {
         return format!("{n} B");
@@ -50,7 +50,7 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 /// A duration in at most six characters, with as many digits as anybody needs: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d03h`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{:.1}s", seconds.max(0.0));
     }
@@ -65,7 +65,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// `1 row`, `1,234 rows`.
-pub(super) fn several(n: u64, one: &str) -> String {
+pub(crate) fn several(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", count(n)) }
 }
 

@@ -5,7 +5,7 @@ use super::fold::Folding;
 use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::{self, Unfinished};
-use super::scope::{Decision, Facts, decide};
+use super::scope::{Decision, Facts, decide, full_due};
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, ReadRequest, Source};
 use crate::lake::watermark::{Line, Watermarks};
@@ -76,7 +76,7 @@ impl Job<'_> {
             }
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
-                tracing::error!(run = self.run_id, collection = %ns, "{error}");
+                tracing::error!("{error}");
                 record.reason = Some(error.explained());
                 Some(error.kind())
             }
@@ -152,16 +152,13 @@ impl Job<'_> {
         unfinished: &Unfinished,
     ) -> Result<OpenWindow> {
         let last = watermarks.last_ok();
-        let full_due = self.settings.run.full_every.is_some_and(|every| {
-            let age = watermarks.last_full().map(|l| clock::now().timestamp_millis() - l.written_at);
-            age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
-        });
+        let now = clock::now().timestamp_millis();
         let decision = decide(&Facts {
             spec: self.spec,
             full: self.options.full,
             since: self.options.since,
             watermark: last.and_then(|l| l.watermark),
-            full_due,
+            full_due: full_due(self.settings.run.full_every, watermarks, now),
             full_unfinished: unfinished.full,
             bound: self.bound,
             overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
@@ -170,7 +167,8 @@ impl Job<'_> {
         self.progress.start(
             &self.spec.namespace,
             described.documents.filter(|_| whole),
-            described.bytes.filter(|_| whole),
+            // What is left out at the source is part of its size and never comes.
+            described.bytes.filter(|_| whole && self.spec.exclude.is_empty()),
         );
         self.progress.phase(&self.spec.namespace, "reading");
         let stored_time = last.and_then(|l| l.operation_time);
@@ -301,10 +299,15 @@ fn fingerprint(settings: &TableSettings) -> String {
 
 /// A setting changed under an existing table.
 pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
+    settings_changed(&job.settings.environment, job.spec, differences)
+}
+
+/// As [`settings_error`], also for a run that is only planned.
+pub fn settings_changed(environment: &str, spec: &CollectionSpec, differences: &[String]) -> Error {
     Error::new(Kind::Schema, format!("settings of an existing table have changed: {}", differences.join("; "))).hint(
         format!(
             "take the change back, or rebuild the table:\n  {}",
-            command::rebuild(&job.settings.environment, &job.spec.namespace, false)
+            command::rebuild(environment, &spec.namespace, false)
         ),
     )
 }

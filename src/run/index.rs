@@ -2,10 +2,13 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake::{Expect, Lake, Object, layout, state};
-use crate::merge::places::{FORMAT, Head, Resolution};
+use crate::merge::places::{FORMAT, FileInfo, Head, Resolution};
 use crate::model::collection::Namespace;
 use futures::StreamExt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// What the index knows of a table's data files, by partition folder.
+pub type Files = BTreeMap<String, FileInfo>;
 
 /// The table's data files by partition folder, from one listing.
 ///

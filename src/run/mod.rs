@@ -1,10 +1,15 @@
 //! The only module that knows the order of a run: settings in, [`RunRecord`](crate::model::record::RunRecord) out.
 
 mod catalog;
+pub mod check;
 pub mod clock;
 mod collection;
+pub mod dashboard;
+mod fields;
 mod fold;
+mod history;
 mod index;
+pub mod init;
 mod interrupt;
 mod land;
 mod lookback;
@@ -12,6 +17,7 @@ pub mod options;
 mod output;
 mod partitions;
 mod places;
+pub mod plan;
 mod pool;
 mod quarantine;
 pub mod query;

@@ -1,7 +1,9 @@
 //! What a run reads of a collection: a pure decision over the manifest, the flags and the stored watermark.
 
+use crate::lake::watermark::Watermarks;
 use crate::model::collection::{CollectionSpec, Mode};
 use crate::model::window::{Bound, Scope};
+use std::time::Duration;
 
 /// What the decision depends on.
 pub struct Facts<'a> {
@@ -49,6 +51,14 @@ impl Decision {
             Scope::Full | Scope::Whole => None,
         }
     }
+}
+
+/// Whether the last full run is longer ago than `every`; a collection never read as a whole is due.
+pub fn full_due(every: Option<Duration>, watermarks: &Watermarks, now_ms: i64) -> bool {
+    every.is_some_and(|every| {
+        let age = watermarks.last_full().map(|line| now_ms - line.written_at);
+        age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
+    })
 }
 
 /// Decides.

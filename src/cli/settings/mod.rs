@@ -34,6 +34,10 @@ use toml::de::DeTable;
 
 const READ_PREFERENCES: [&str; 5] = ["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"];
 
+/// Keys and sections of the file.
+const ROOT: [&str; 11] =
+    ["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "webhook", "metrics", "privacy", "run"];
+
 /// Why there are no settings, and what is known all the same, so that the manifest can be checked too.
 #[derive(Debug)]
 pub struct Invalid {
@@ -85,18 +89,36 @@ pub fn locate(name_or_path: &str) -> (String, PathBuf) {
 pub async fn load(name_or_path: &str) -> Result<Settings, Failure> {
     let (name, path) = locate(name_or_path);
     let file = path.display().to_string();
+    let (text, secrets) = read(&name, &path).await?;
+    parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+}
+
+/// Reads the source and the timezone of an environment by name, path or URL, whatever stands beside them.
+///
+/// # Errors
+/// All problems of `[source]` and `timezone`, also that the file does not exist; or that it could not be asked for.
+pub async fn load_source(name_or_path: &str) -> Result<(SourceSettings, Tz), Failure> {
+    let (name, path) = locate(name_or_path);
+    let (text, secrets) = read(&name, &path).await?;
+    parse_source(&text, &path.display().to_string(), &|variable| std::env::var(variable).ok(), &secrets)
+        .map_err(Failure::Invalid)
+}
+
+/// The text of an environment, and the secrets it names.
+async fn read(name: &str, path: &Path) -> Result<(String, Secrets), Failure> {
+    let file = path.display().to_string();
     let aws = Aws::of_process();
     let text = files::read_text(&file, aws).await.map_err(|mut unread| {
         if let Unread::Problem(problem) = &mut unread
             && !files::is_s3(&file)
             && !path.exists()
         {
-            problem.hint(existing_environments(&name));
+            problem.hint(existing_environments(name));
         }
         unread
     })?;
     let secrets = Secrets::fetch(&text, aws).await;
-    parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+    Ok((text, secrets))
 }
 
 /// Whether colours are welcome: <https://no-color.org>.
@@ -141,36 +163,13 @@ pub fn parse_with(
 ) -> Result<Settings, Invalid> {
     let mut reader = Reader::new(file, text, lookup, secrets);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
-    for error in &errors {
-        // One slip of the pen makes the parser stumble several times on its line.
-        let line = error.span().map(|span| reader.line_at(span.start));
-        if line.is_none() || line != last_line {
-            reader.problems.add_general(line, format_args!("is not TOML: {}", error.message()));
-        }
-        last_line = line;
-    }
     if !errors.is_empty() {
+        not_toml(&mut reader, &errors);
         let problems = reader.problems.into_sorted();
         return Err(Invalid { problems, manifest: None, hash_key: true, passing: false });
     }
 
-    let root = reader.root(
-        table.get_ref(),
-        &[
-            "timezone",
-            "timestamps",
-            "manifest",
-            "source",
-            "lake",
-            "catalog",
-            "mail",
-            "webhook",
-            "metrics",
-            "privacy",
-            "run",
-        ],
-    );
+    let root = reader.root(table.get_ref(), &ROOT);
     let privacy = reader.section(&root, "privacy", &["hash_key"]);
     let lake = lake(&mut reader, &root, lookup);
     let settings = Settings {
@@ -197,6 +196,40 @@ pub fn parse_with(
         manifest: Some(settings.manifest),
         hash_key: privacy.has("hash_key"),
     })
+}
+
+/// As [`parse`], for the source and the timezone alone.
+fn parse_source(
+    text: &str,
+    file: &str,
+    lookup: &Lookup<'_>,
+    secrets: &Secrets,
+) -> Result<(SourceSettings, Tz), Invalid> {
+    let mut reader = Reader::new(file, text, lookup, secrets);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    not_toml(&mut reader, &errors);
+    if errors.is_empty() {
+        let root = reader.root(table.get_ref(), &ROOT);
+        let found = (source(&mut reader, &root), timezone(&mut reader, &root));
+        if reader.problems.is_empty() {
+            return Ok(found);
+        }
+    }
+    let problems = reader.problems.into_sorted();
+    let passing = errors.is_empty() && problems.iter().all(|problem| secrets.is_passing(&problem.message));
+    Err(Invalid { problems, manifest: None, hash_key: true, passing })
+}
+
+fn not_toml(reader: &mut Reader<'_>, errors: &[toml::de::Error]) {
+    let mut last_line = None;
+    for error in errors {
+        // One slip of the pen makes the parser stumble several times on its line.
+        let line = error.span().map(|span| reader.line_at(span.start));
+        if line.is_none() || line != last_line {
+            reader.problems.add_general(line, format_args!("is not TOML: {}", error.message()));
+        }
+        last_line = line;
+    }
 }
 
 fn timezone(reader: &mut Reader<'_>, root: &Section<'_>) -> Tz {

@@ -71,12 +71,14 @@ async fn size(connection: &Connection, namespace: &Namespace) -> Result<(Option<
     Ok(if shards.is_empty() { (None, None) } else { (sum("count"), sum("size")) })
 }
 
-fn first_batch(reply: &Document) -> Vec<Document> {
+/// The documents of a cursor's first reply.
+pub(super) fn first_batch(reply: &Document) -> Vec<Document> {
     let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
     batch.into_iter().flatten().filter_map(|item| item.as_document().cloned()).collect()
 }
 
-fn number(value: &Bson) -> Option<u64> {
+/// A count, whatever kind of number the server gives it as.
+pub(super) fn number(value: &Bson) -> Option<u64> {
     match value {
         Bson::Int32(number) => u64::try_from(*number).ok(),
         Bson::Int64(number) => u64::try_from(*number).ok(),
