@@ -20,7 +20,7 @@ const SCAN_BYTES: usize = 9 << 19;
 const PREFIX: &str = "faults";
 
 /// What the store's client is told, so that a store that never answers is given up within seconds.
-const PATIENCE: [(&str, &str); 2] = [("AWS_TIMEOUT", "2s"), ("AWS_MAX_ATTEMPTS", "3")];
+const PATIENCE: [(&str, &str); 2] = [("AWS_TIMEOUT", "2s"), ("AWS_MAX_ATTEMPTS", "2")];
 
 /// Both lakes and their source.
 pub struct Lakes<'a> {
