@@ -78,8 +78,9 @@ pub async fn fold(
     let mut joined = Joined::new(schema.clone(), batch_rows);
     let hash_stored = (!rules.moved_out.is_empty()).then_some(hash_ids);
     let hash_changes = (!rules.moved_in.is_empty() || !rules.rejected.is_empty()).then_some(hash_ids);
-    let mut stored = Cursor::open(stored, schema, hash_stored).await?;
+    // The changes first: their first row comes when they are sorted, which needs its memory for itself.
     let mut changes = Cursor::open(changes, schema, hash_changes).await?;
+    let mut stored = Cursor::open(stored, schema, hash_stored).await?;
     let mut newest: Option<OwnedRow> = None;
 
     loop {

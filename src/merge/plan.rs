@@ -112,9 +112,11 @@ pub fn merge_error(error: DataFusionError) -> Error {
 
 /// Sorting spills to the scratch disk, which may be full.
 fn foreign(error: &(dyn std::error::Error + 'static)) -> Error {
-    let ours = Error::new(Kind::Lake, redact::quoted(&error.to_string()))
-        .context(format!("merge, with {} for scratch", std::env::temp_dir().display()));
-    if scratch::is_full(error) { ours.hint(scratch::HINT) } else { ours }
+    let ours = Error::new(Kind::Lake, redact::quoted(&error.to_string()));
+    if scratch::is_full(error) {
+        return ours.context(format!("merge, spilling to {}", std::env::temp_dir().display())).hint(scratch::HINT);
+    }
+    ours.context("merge")
 }
 
 fn sort_by(schema: &Schema, column: &str, descending: bool) -> Result<PhysicalSortExpr> {

@@ -173,7 +173,7 @@ impl Workshop<'_> {
             None => None,
         };
         let local = self.scratch.join(format!("{:032x}.parquet", unique()));
-        let mut writer = PartitionWriter::create(&local, &self.files)?;
+        let mut writer = PartitionWriter::create(&local, &self.files, wide)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
         let batch_rows = rows_within(self.budget.batch, widths());
