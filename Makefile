@@ -52,10 +52,11 @@ test-servers: ## Install mongod, the S3 stand-ins and other readers of Parquet i
 	@tools/install-test-servers
 
 .PHONY: soak
-soak: test-servers ## The oracle for thousands of sequences (SEQUENCES=5000), the fuzzer for minutes (FUZZ_SECONDS=600)
+soak: test-servers ## The oracle (SEQUENCES=5000), the fuzzer (FUZZ_SECONDS=600), every fault of a store, full sizes of the limits
 	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
 	LAKEFOLD_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) LAKEFOLD_SPLITS=200 \
 	    $(CARGO) test --locked --test it -- fuzz:: torture::sequences --nocapture
+	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
 
 .PHONY: bench
 bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory; the cost of a type change

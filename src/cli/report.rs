@@ -14,11 +14,11 @@ pub(super) async fn report(global: &Global, args: &ReportArgs, interrupt: Interr
     logging::init(global, None);
     let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
-        Err(why) => return refused(why),
+        Err(why) => return refused(global, why),
     };
     let command = async {
         let done = if args.send { send(&settings, args).await } else { show(&settings, &specs, args).await };
-        done.unwrap_or_else(|error| failed(&error, exit::FAILED))
+        done.unwrap_or_else(|error| failed(global, &error, exit::FAILED))
     };
     unless_stopped(command, interrupt).await
 }
