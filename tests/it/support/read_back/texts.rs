@@ -141,8 +141,16 @@ fn is_number(text: &str) -> bool {
 
 /// A JSON string.
 pub fn quoted(text: &str) -> String {
-    // The one difference: lakefold writes these two, which JSON may leave as they are, in the long form.
-    serde_json::to_string(text).expect("a string").replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    let escaped = text.chars().map(|c| match c {
+        // JSON has short forms of these two, which lakefold does not use.
+        '\u{8}' => "\\u0008".to_owned(),
+        '\u{c}' => "\\u000c".to_owned(),
+        c => {
+            let quoted = serde_json::to_string(&c).expect("a letter");
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }
 
 /// Names that stand for single values.
