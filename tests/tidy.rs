@@ -37,7 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("prometheus::", &["src/notify/metrics/"]),
     ("resvg::", &["src/notify/picture.rs"]),
     // One configuration for all of AWS; each service in one place.
-    ("aws_config::", &["src/aws.rs"]),
+    ("aws_config::", &["src/aws.rs", "src/publish/catalog/"]),
     ("aws_sdk_glue::", &["src/publish/catalog/glue/"]),
     ("aws_sdk_sesv2::", &["src/notify/ses.rs"]),
     ("aws_sdk_secretsmanager::", &["src/cli/settings/secrets/manager.rs"]),

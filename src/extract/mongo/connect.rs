@@ -78,6 +78,8 @@ impl Connection {
         let mut options = ClientOptions::parse(self.uri.expose()).await?;
         options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
         options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        // Whatever is repeated is repeated here, where it waits its turn and is counted.
+        options.retry_reads = Some(false);
         options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
         Ok(options)
     }
