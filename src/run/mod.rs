@@ -24,7 +24,7 @@ pub mod query;
 mod read;
 mod recover;
 pub mod report;
-pub mod retyping;
+mod retyping;
 pub mod schema;
 mod scope;
 mod shapes;

@@ -3,10 +3,13 @@
 //!
 //! `readers.py` compares everything, value by value and by sums of the columns; it runs in `.tools/readers`.
 
+#[path = "../../../src/run/schema/grammar.rs"]
+mod grammar;
 mod lakes;
 
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::Workplace;
+use grammar::{Statement, Type};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -52,6 +55,7 @@ fn request(place: &Workplace, table: &str) -> Value {
     assert_eq!(ended.code, 0, "{ended}");
     let schema: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    takes_the_statement(place, table, &schema);
     let columns = schema["columns"].as_array().expect("columns").iter();
     let local =
         std::fs::read_to_string(place.path().join("env/test.toml")).expect("the environment").contains("\"local\"");
@@ -72,4 +76,20 @@ fn request(place: &Workplace, table: &str) -> Value {
         "rows": rows,
         "types": types,
     })
+}
+
+/// Athena's grammar takes the table's statement, which says what the schema says.
+fn takes_the_statement(place: &Workplace, table: &str, schema: &Value) {
+    let ddl = place.lakefold(&["schema", &format!("t.{table}"), "--env", "test", "--ddl"]).stdout;
+    let statement = Statement::parse(&ddl).unwrap_or_else(|why| panic!("{why}\n{ddl}"));
+    assert_eq!((statement.database.as_str(), statement.table.as_str()), ("t", table));
+    assert_eq!(json!(statement.partition_keys), schema["partition_keys"]);
+    let columns = schema["columns"].as_array().expect("columns");
+    assert_eq!(statement.columns.len(), columns.len());
+    for (declared, column) in statement.columns.iter().zip(columns) {
+        let kind = column["type"].as_str().expect("a type");
+        assert_eq!(column["name"], declared.name);
+        assert_eq!(Type::parse(kind), Ok(declared.kind.clone()), "{kind}");
+        assert!(declared.name.len() <= 255 && kind.len() <= 131_072 && declared.comment.chars().count() <= 255);
+    }
 }

@@ -149,6 +149,24 @@ fn ids_equal_by_value_are_one_row() {
     assert!(rows.len() == pairs.len() && rows.iter().all(|row| row.columns["n"] == 3), "{rows:#?}");
 }
 
+/// A server refuses names with dollars in an `_id`, a dump may have them: documents that read as single values.
+#[test]
+fn ids_that_look_like_the_text_of_others_stay_apart() {
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,"));
+    let ids: [Bson; 6] = [
+        doc! { "a": 1 }.into(),
+        doc! { "a": { "$numberInt": "1" } }.into(),
+        doc! { "a": { "$document": { "$numberInt": "1" } } }.into(),
+        decimal("0.1"),
+        doc! { "$numberDecimal": "0.1" }.into(),
+        r#"{"$numberDecimal":"0.1"}"#.into(),
+    ];
+    let documents: Vec<Document> = ids.iter().map(|id| doc! { "_id": id.clone() }).collect();
+    super::dump(&place, "h/c", &super::bytes(&documents));
+    let record = place.run(&["--strict"], 0);
+    assert_eq!(record["collections"][0]["rows"]["inserted"], 6, "{record:#}");
+}
+
 #[tokio::test]
 async fn the_server_takes_no_id_that_the_lake_cannot_hold() {
     let database = fresh_database("ids");

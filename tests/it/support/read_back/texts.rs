@@ -141,20 +141,52 @@ fn is_number(text: &str) -> bool {
 
 /// A JSON string.
 pub fn quoted(text: &str) -> String {
-    // The one difference: lakefold writes these two, which JSON may leave as they are, in the long form.
-    serde_json::to_string(text).expect("a string").replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    let escaped = text.chars().map(|c| match c {
+        // JSON has short forms of these two, which lakefold does not use.
+        '\u{8}' => "\\u0008".to_owned(),
+        '\u{c}' => "\\u000c".to_owned(),
+        c => {
+            let quoted = serde_json::to_string(&c).expect("a letter");
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }
+
+/// Names that stand for single values.
+const WRAPPERS: [&str; 16] = [
+    "$binary",
+    "$code",
+    "$date",
+    "$dbPointer",
+    "$document",
+    "$maxKey",
+    "$minKey",
+    "$numberDecimal",
+    "$numberDouble",
+    "$numberInt",
+    "$numberLong",
+    "$oid",
+    "$regularExpression",
+    "$symbol",
+    "$timestamp",
+    "$undefined",
+];
 
 /// Canonical Extended JSON, its fields in their own order.
 pub fn extended(value: RawBsonRef<'_>) -> String {
-    let document = |document: &RawDocument| {
+    let plain = |document: &RawDocument| {
         let fields: Vec<String> =
             fields(document).into_iter().map(|(key, value)| format!("{}:{}", quoted(key), extended(value))).collect();
         format!("{{{}}}", fields.join(","))
     };
     let typed = |name: &str, inner: String| format!("{{\"{name}\":{}}}", quoted(&inner));
     match value {
-        RawBsonRef::Document(inner) => document(inner),
+        // A document that would be taken for one of the wrappers below.
+        RawBsonRef::Document(inner) if fields(inner).first().is_some_and(|(key, _)| WRAPPERS.contains(key)) => {
+            format!("{{\"$document\":{}}}", plain(inner))
+        }
+        RawBsonRef::Document(inner) => plain(inner),
         RawBsonRef::Array(array) => {
             let elements: Vec<String> = elements(array).into_iter().map(extended).collect();
             format!("[{}]", elements.join(","))
@@ -195,7 +227,7 @@ pub fn extended(value: RawBsonRef<'_>) -> String {
         RawBsonRef::JavaScriptCode(code) => typed("$code", code.to_owned()),
         RawBsonRef::Symbol(symbol) => typed("$symbol", symbol.to_owned()),
         RawBsonRef::JavaScriptCodeWithScope(code) => {
-            format!("{{\"$code\":{},\"$scope\":{}}}", quoted(code.code), document(code.scope))
+            format!("{{\"$code\":{},\"$scope\":{}}}", quoted(code.code), plain(code.scope))
         }
         RawBsonRef::MinKey => r#"{"$minKey":1}"#.to_owned(),
         RawBsonRef::MaxKey => r#"{"$maxKey":1}"#.to_owned(),
