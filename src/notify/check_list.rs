@@ -50,7 +50,7 @@ fn group(out: &mut String, findings: &[Finding], width: usize, all: bool) {
     }
 }
 
-/// The hint below its finding. Commands keep their line: a break of the terminal's own can be copied, one of ours cannot.
+/// The hint below its finding. Commands keep their line: a break of the terminal's can be copied, one of ours cannot.
 fn hinted(hint: &str, indent: usize, width: usize) -> String {
     let mut out = String::new();
     for (at, line) in hint.lines().enumerate() {
@@ -59,7 +59,8 @@ fn hinted(hint: &str, indent: usize, width: usize) -> String {
             ["lakefold ", "db."].iter().any(|start| line.trim_start_matches("hint:").trim_start().starts_with(start));
         let wrapped = if command { line } else { wrap(&line, width.saturating_sub(indent), 2) };
         for part in wrapped.lines() {
-            let _ = write!(out, "{}{:indent$}{part}", if out.is_empty() { "" } else { "\n" }, "");
+            let separator = if out.is_empty() { "" } else { "\n" };
+            let _ = write!(out, "{separator}{:indent$}{part}", "");
         }
     }
     out
