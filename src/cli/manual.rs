@@ -9,6 +9,12 @@ use clap_mangen::Man;
 /// The name people type.
 const NAME: &str = "lakefold";
 
+/// What commands read from their environment, as a section of the page.
+const ENVIRONMENT: &str = ".SH ENVIRONMENT\n\
+    .TP\nLAKEFOLD_ENV\nThe environment, where \\-\\-env does not name one.\n\
+    .TP\nNO_COLOR\nAny text in it: no colours.\n\
+    .TP\nAWS_*\nCredentials, region and endpoint, as for any program that uses AWS.\n";
+
 /// The completions of one shell.
 pub fn completions(shell: Shell) -> String {
     let mut text = Vec::new();
@@ -34,6 +40,7 @@ pub fn page() -> Result<String> {
     for sub in command.get_subcommands() {
         page.extend_from_slice(section(sub)?.as_bytes());
     }
+    page.extend_from_slice(ENVIRONMENT.as_bytes());
     man.render_extra_section(&mut page).or_error(Kind::Invariant, doing)?;
     man.render_version_section(&mut page).or_error(Kind::Invariant, doing)?;
     String::from_utf8(page).or_error(Kind::Invariant, doing)
@@ -70,6 +77,7 @@ mod tests {
             assert_eq!(page.matches(&title).count(), 1, "{title}");
         }
         assert!(page.contains("forget") && page.contains("Exit codes:"));
-        assert_eq!(page.matches("LAKEFOLD_ENV").count(), 1, "flags of every command stand there once");
+        assert!(page.contains("LAKEFOLD_ENV"));
+        assert_eq!(page.matches("Say more; twice").count(), 1, "flags of every command stand there once");
     }
 }

@@ -45,11 +45,25 @@ fn group(out: &mut String, findings: &[Finding], width: usize, all: bool) {
         let says = wrap(&finding.says, width.saturating_sub(indent), 0).replace('\n', &format!("\n{:indent$}", ""));
         let _ = writeln!(out, "{head}{says}");
         if let Some(hint) = &finding.hint {
-            // Commands stand in hints: a line break of the terminal's own can be copied, one of ours cannot.
-            let hint = hint.replace('\n', &format!("\n{:indent$}", ""));
-            let _ = writeln!(out, "{:indent$}hint: {hint}", "");
+            let _ = writeln!(out, "{}", hinted(hint, indent, width));
         }
     }
+}
+
+/// The hint below its finding. Commands keep their line: a break of the terminal's can be copied, one of ours cannot.
+fn hinted(hint: &str, indent: usize, width: usize) -> String {
+    let mut out = String::new();
+    for (at, line) in hint.lines().enumerate() {
+        let line = if at == 0 { format!("hint: {line}") } else { line.to_owned() };
+        let command =
+            ["lakefold ", "db."].iter().any(|start| line.trim_start_matches("hint:").trim_start().starts_with(start));
+        let wrapped = if command { line } else { wrap(&line, width.saturating_sub(indent), 2) };
+        for part in wrapped.lines() {
+            let separator = if out.is_empty() { "" } else { "\n" };
+            let _ = write!(out, "{separator}{:indent$}{part}", "");
+        }
+    }
+    out
 }
 
 /// Understood without colour.
@@ -103,6 +117,18 @@ mod tests {
              \nprod is not ready: 1 failed\n"
         );
         assert!(check_list(&report, 60, true).contains("  ✔ write             so it is\n"));
+    }
+
+    #[test]
+    fn hints_are_broken_and_commands_in_them_are_not() {
+        let hint =
+            "take the change back, or build the table anew:\n  lakefold run --env prod --collection hospital.bills";
+        assert_eq!(
+            hinted(hint, 4, 40),
+            "    hint: take the change back, or build\n      the table anew:\n      lakefold run --env prod --collection \
+             hospital.bills"
+        );
+        assert_eq!(hinted("db.x.createIndex({a: 1})", 2, 10), "  hint: db.x.createIndex({a: 1})");
     }
 
     #[test]

@@ -119,7 +119,8 @@ fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
         say(format!("{} in run {}: {reason}", last.outcome.as_str(), last.run_id));
     }
     if let Some(growth) = status.growth.filter(is_unusual) {
-        let (rows, usual) = (count(growth.rows.unsigned_abs()), growth.usual.unwrap_or_default());
+        let (rows, usual) = (growth.rows.unsigned_abs(), growth.usual.unwrap_or_default().unsigned_abs());
+        let (rows, usual) = (count(rows), count(usual));
         let verb = if growth.rows < 0 { "lost" } else { "grew by" };
         say(format!("{verb} {rows} rows in its last run; usually they are {usual}"));
     }

@@ -3,7 +3,7 @@
 //! Names decide first, because the values cannot: a creation time looks like a modification time until the first
 //! change. A field with another name is only taken when no date of a document is ever later and the server indexes it.
 
-use crate::notify::words::bytes;
+use crate::notify::words::{bytes, several};
 use crate::run::fields::{Field, Fields};
 
 /// 1990: numbers that stand for earlier times are counts.
@@ -94,7 +94,7 @@ pub fn partition(fields: &Fields, modified: &str, size: u64) -> Option<Partition
     let (_, path, field) = *dates.first()?;
     let days = (field.last_ms? - field.first_ms?) / DAY_MS + 1;
     let Some((key, unit, each)) = unit(size, u64::try_from(days).ok()?) else {
-        let why = format!("one file: {} are too little to be cut (by {path}, over {days} days)", bytes(size));
+        let why = format!("one file: {} are too little to be cut (by {path}, over {})", bytes(size), over(days));
         return Some(Partition { text: String::new(), why, others: Vec::new() });
     };
     let mut others: Vec<String> =
@@ -103,8 +103,12 @@ pub fn partition(fields: &Fields, modified: &str, size: u64) -> Option<Partition
     others.extend(owners.map(|(path, field)| {
         format!("a further level {}={path} ({} values seen)", key_name(path), field.distinct().unwrap_or_default())
     }));
-    let why = format!("{path}: a time that is set once, over {days} days; about {} a {unit}", bytes(each));
+    let why = format!("{path}: a time that is set once, over {}; about {} a {unit}", over(days), bytes(each));
     Some(Partition { text: format!("{key}={unit}({path})"), why, others })
+}
+
+fn over(days: i64) -> String {
+    several(days.unsigned_abs(), "day")
 }
 
 /// The finest unit whose partitions are large enough: the key's name, the function, and bytes of one on average.

@@ -133,8 +133,12 @@ impl Planning<'_> {
             Some(schema) => schema.clone(),
         };
         let preview = Preview::of(self.settings, spec, start, &sample)?;
+        if whole && plan.documents.is_none() && preview.documents * 2 < SAMPLE as u64 {
+            // A sample of a dump is at least half of what was asked for, unless the dump holds no more.
+            plan.documents = Some(preview.documents);
+        }
         let everything = plan.documents.is_some_and(|documents| documents <= preview.documents);
-        plan.partitions = (preview.documents > 0).then(|| Touched {
+        plan.partitions = (preview.documents > 0 || plan.documents == Some(0)).then(|| Touched {
             count: preview.partitions.len() as u64,
             at_least: !everything,
             new: preview.partitions.iter().filter(|p| !stored.files.contains_key(p.as_str())).count() as u64,
