@@ -6,7 +6,7 @@
 //! primary answers instead.
 
 use super::connect::Connection;
-use super::failure::{self, backoff, explain};
+use super::failure::{self, backoff};
 use crate::error::{Error, Kind, Result};
 use crate::model::collection::Namespace;
 use crate::model::window::OperationTime;
@@ -61,7 +61,7 @@ impl Members {
 
 /// How a member can fail to be found.
 pub(super) enum Unfound {
-    /// The driver's words; asking again may help.
+    /// The driver's words: as if the read itself had failed.
     Driver(mongodb::error::Error),
     /// No member may be read.
     Refused(Error),
@@ -133,8 +133,7 @@ async fn has_reached(
     match database.run_command(ask).selection_criteria(only(address.clone())).await {
         Ok(_) => Ok(true),
         Err(error) if failure::is_too_slow(&error) => Ok(false),
-        Err(error) if failure::is_transient(&error) => Err(Unfound::Driver(error)),
-        Err(error) => Err(Unfound::Refused(explain(Kind::Source, &error, "ask a member how far it is"))),
+        Err(error) => Err(Unfound::Driver(error)),
     }
 }
 
