@@ -112,8 +112,8 @@ fn a_run_that_could_not_begin_is_told_as_well() {
     std::fs::remove_dir_all(place.path().join("source")).expect("remove the dump");
     let ended = place.lakefold(&["run", "--env", "test"]);
     assert_eq!(ended.code, 3, "{ended}");
-    let content = receivers.mails()[0]["content"].as_str().expect("content").to_owned();
-    assert!(content.contains("FAILED") && content.contains("hospital.bills"), "{content}");
+    let text = receivers.mails()[0]["text"].as_str().expect("a text").to_owned();
+    assert!(text.starts_with("FAILED: ") && text.contains("hospital.bills failed"), "{text}");
     let status = place.lakefold(&["status", "--env", "test", "--json"]);
     assert!(status.stdout.contains("\"failed\""), "{status}");
 }
