@@ -48,16 +48,21 @@ test: test-servers ## Install the test servers, run every test
 	$(CARGO) test --locked
 
 .PHONY: test-servers
-test-servers: ## Install mongod and the S3 stand-ins into .tools/ (for tests only; mongod is under the SSPL)
+test-servers: ## Install mongod, the S3 stand-ins and other readers of Parquet into .tools/ (mongod is under the SSPL)
 	@tools/install-test-servers
 
 .PHONY: soak
-soak: test-servers ## The oracle test for thousands of sequences (SEQUENCES=5000)
+soak: test-servers ## The oracle (SEQUENCES=5000), the fuzzer (FUZZ_SECONDS=600), every fault of a store, full sizes of the limits
 	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
+	LAKEFOLD_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) LAKEFOLD_SPLITS=200 \
+	    $(CARGO) test --locked --test it -- fuzz:: torture::sequences --nocapture
+	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
+	LAKEFOLD_HAMMER_RUNS=100 $(CARGO) test --locked --test it clocks::writers -- --nocapture
 
 .PHONY: bench
-bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory
+bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory; the cost of a type change
 	tools/bench-memory $(LAKEFOLD)
+	LAKEFOLD_BENCH_RETYPING=200 $(CARGO) test --locked --test it -- the_cost_of_a_type_change --nocapture
 
 .PHONY: lint
 lint: ## rustfmt and clippy, warnings denied, and an audit of the dependencies

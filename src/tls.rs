@@ -22,9 +22,13 @@ pub fn bundled_roots() -> &'static [&'static [u8]] {
 
 /// [`bundled_roots`] as one text in PEM.
 pub fn bundled_pem() -> String {
+    pem(bundled_roots())
+}
+
+fn pem(roots: &[&[u8]]) -> String {
     use base64::Engine;
     let mut pem = String::new();
-    for root in bundled_roots() {
+    for root in roots {
         let text = base64::engine::general_purpose::STANDARD.encode(root);
         pem += "-----BEGIN CERTIFICATE-----\n";
         // Base64 is ASCII: every cut is a character's border.
@@ -35,4 +39,24 @@ pub fn bundled_pem() -> String {
         pem += "-----END CERTIFICATE-----\n";
     }
     pem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_roots_are_understood_in_both_forms() {
+        let roots: Vec<&[u8]> = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).collect();
+        assert!(roots.len() > 100, "{}", roots.len());
+        let found = reqwest::Certificate::from_pem_bundle(pem(&roots).as_bytes()).unwrap();
+        assert_eq!(found.len(), roots.len());
+        let mut client = reqwest::Client::builder().tls_built_in_root_certs(false);
+        for root in &roots {
+            client = client.add_root_certificate(reqwest::Certificate::from_der(root).unwrap());
+        }
+        client.build().unwrap();
+        // Who signs for S3, Glue, SES and the others.
+        assert!(roots.iter().any(|root| root.windows(16).any(|part| part == b"Amazon Root CA 1")));
+    }
 }

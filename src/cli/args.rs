@@ -195,6 +195,12 @@ pub struct ReportArgs {
     /// Tell those who could not be told of the run, or everybody again when all were
     #[arg(long, conflicts_with_all = ["out", "json"])]
     pub send: bool,
+    /// Make the page of charts that the queries of a folder give, instead of a run's
+    #[arg(long, conflicts_with_all = ["run", "json", "send"])]
+    pub dashboard: bool,
+    /// With --dashboard: the folder of the queries
+    #[arg(long, value_name = "DIR", default_value = "queries", requires = "dashboard")]
+    pub queries: PathBuf,
 }
 
 /// Flags of `query`.

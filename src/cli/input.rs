@@ -115,8 +115,7 @@ pub fn plan_options(args: &PlanArgs, settings: &Settings, specs: &[CollectionSpe
 
 /// The source that the flags name, for `init`, which needs nothing else.
 pub async fn source(global: &Global) -> Result<(SourceSettings, Tz), Refused> {
-    let name = named_environment(global)?;
-    settings::load_source(name).await.map_err(|failure| match failure {
+    settings::load_source(named_environment(global)?).await.map_err(|failure| match failure {
         Failure::Unavailable(error) => Refused::Unavailable(error),
         Failure::Invalid(invalid) if invalid.passing => Refused::Secrets(invalid.problems),
         Failure::Invalid(invalid) => Refused::Files(invalid.problems),

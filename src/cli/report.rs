@@ -1,32 +1,36 @@
-//! `report`: the page of a run, its record, or its mail once more.
+//! `report`: the page of a run, its record, or its mail once more; or the page of charts.
 
 use super::args::{Global, ReportArgs};
 use super::{Interrupt, exit, failed, input, json, logging, printer, refused, unless_stopped};
 use crate::error::{Kind, Result, ResultExt};
+use crate::model::collection::CollectionSpec;
 use crate::model::settings::Settings;
-use crate::notify::SENT;
+use crate::notify::{self, SENT};
 use crate::run;
 use std::fmt::Write as _;
 
 /// Shows or sends the report; 0, or 1 with one line.
 pub(super) async fn report(global: &Global, args: &ReportArgs, interrupt: Interrupt) -> u8 {
     logging::init(global, None);
-    let (settings, _) = match input::environment(global).await {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
-        Err(why) => return refused(why),
+        Err(why) => return refused(global, why),
     };
     let command = async {
-        let done = if args.send { send(&settings, args).await } else { show(&settings, args).await };
-        done.unwrap_or_else(|error| failed(&error, exit::FAILED))
+        let done = if args.send { send(&settings, args).await } else { show(&settings, &specs, args).await };
+        done.unwrap_or_else(|error| failed(global, &error, exit::FAILED))
     };
     unless_stopped(command, interrupt).await
 }
 
-async fn show(settings: &Settings, args: &ReportArgs) -> Result<u8> {
+async fn show(settings: &Settings, specs: &[CollectionSpec], args: &ReportArgs) -> Result<u8> {
     let run_id = args.run.as_deref();
-    let text = match args.json {
-        true => json(&run::report::record(settings, run_id).await?)?,
-        false => run::report::page(settings, run_id).await?,
+    let text = if args.dashboard {
+        notify::dashboard(&run::dashboard::dashboard(settings, specs, &args.queries).await?)?
+    } else if args.json {
+        json(&run::report::record(settings, run_id).await?)?
+    } else {
+        run::report::page(settings, run_id).await?
     };
     match &args.out {
         Some(path) => std::fs::write(path, text).or_error(Kind::Lake, format!("write {}", path.display()))?,

@@ -140,12 +140,13 @@ pub fn lock_key(ns: &Namespace) -> String {
     format!("{STATE}/leases/{}.lock", ns.folder())
 }
 
-/// Folder of the run records.
-pub const RUNS: &str = "_lakefold/runs";
 /// An object that `check` writes, reads and removes again.
 pub fn probe_key(run_id: &str) -> String {
     format!("{STATE}/check/{run_id}")
 }
+
+/// Folder of the run records.
+pub const RUNS: &str = "_lakefold/runs";
 
 /// The record of a run.
 pub fn run_key(run_id: &str) -> String {

@@ -16,7 +16,6 @@ pub mod file;
 mod footer;
 pub mod layout;
 mod lease;
-mod listing;
 mod local;
 mod open;
 mod owner;
@@ -160,13 +159,15 @@ impl Lake {
         }
     }
 
-    /// Every object below the folder `prefix` (`""`: the whole lake), in no particular order. A page whose answer breaks
-    /// off is asked for again from the last object seen.
+    /// Every object below the folder `prefix` (`""`: the whole lake), in no particular order.
     pub fn list(&self, prefix: &str) -> BoxStream<'_, Result<Object>> {
-        match self.path(prefix) {
-            Ok(path) => listing::list(self.store(), path).boxed(),
-            Err(e) => futures::stream::once(async { Err(e) }).boxed(),
-        }
+        let path = match self.path(prefix) {
+            Ok(path) => path,
+            Err(e) => return futures::stream::once(async { Err(e) }).boxed(),
+        };
+        let what = format!("list {prefix}");
+        let objects = self.inner.store.list((!path.is_root()).then_some(&path));
+        objects.map(move |meta| object(meta.map_err(|e| fault::error(&e, &what))?)).boxed()
     }
 
     /// As [`Lake::list`], beginning behind the key `after`, so that of many objects only the last are listed.
@@ -190,6 +191,14 @@ impl Lake {
         StorePath::parse(key).or_error(Kind::Lake, "read a key of the lake")
     }
 
+    /// The store's clock, by the answers it gave so far; `None` on a disk, whose clock is this machine's.
+    pub fn store_time(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        match &self.inner.backend {
+            Backend::Remote(remote) => Some(remote.now()),
+            Backend::Local(_) => None,
+        }
+    }
+
     /// Aborts the multipart uploads below the folder `prefix` that a dead run left unfinished; returns how many. Only
     /// for a folder this run holds the lease of. Stores other than S3 forget such uploads by themselves.
     ///
@@ -200,14 +209,6 @@ impl Lake {
         match &self.inner.backend {
             Backend::Remote(remote) => remote.abort_uploads(&path).await,
             Backend::Local(_) => Ok(0),
-        }
-    }
-
-    /// The store's clock, by the answers it gave so far; `None` on a disk, whose clock is this machine's.
-    pub fn store_time(&self) -> Option<chrono::DateTime<chrono::Utc>> {
-        match &self.inner.backend {
-            Backend::Remote(remote) => Some(remote.now()),
-            Backend::Local(_) => None,
         }
     }
 

@@ -1,5 +1,5 @@
-//! The HTTP under an object store: where the condition of a large write is added, the store's clock is read,
-//! repetitions are counted, and no more requests are sent at once than the settings allow.
+//! The HTTP under an object store: where the condition of a large write is added, answers that break off are noticed, the
+//! store's clock is read, repetitions are counted, and no more requests are sent at once than the settings allow.
 //!
 //! `object_store` 0.13 completes a multipart upload unconditionally, though S3 and Google take a condition there.
 //! Its HTTP client can be replaced, so the header is added on the way out. It needs no signature of its own: AWS
@@ -8,7 +8,7 @@
 use super::counting::{Counters, one};
 use chrono::{DateTime, Utc};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
 };
 use object_store::{ClientOptions, HeaderValue};
 use std::future::Future;
@@ -105,13 +105,34 @@ impl HttpService for WireService {
                 request.headers_mut().insert(condition.name, condition.value.clone());
             });
         }
+        let streams = is_object_read(&request);
         // Given back with the head of the answer, not with its end: whoever reads one body may have to write, or to
         // read another, before it comes to the end of the first. The semaphore is never closed.
         let _slot = self.wire.slots.acquire().await;
         let answer = self.inner.execute(request).await;
         self.wire.note(&answer);
-        answer
+        match answer {
+            Ok(answer) if streams && answer.status().is_success() => Ok(answer),
+            Ok(answer) => whole(answer).await,
+            Err(e) => Err(e),
+        }
     }
+}
+
+/// Reads an answer to its end. The client repeats what breaks before the answer, but not what breaks within a listing
+/// or the reason of a refusal.
+async fn whole(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (head, body) = answer.into_parts();
+    match body.bytes().await {
+        Ok(bytes) => Ok(HttpResponse::from_parts(head, bytes.into())),
+        Err(e) => Err(HttpError::new(HttpErrorKind::Interrupted, e)),
+    }
+}
+
+/// A read of an object, whose bytes are many and come as a stream that goes on where it broke.
+fn is_object_read(request: &HttpRequest) -> bool {
+    let listing = |query: &str| query.contains("list-type=") || query.contains("comp=list");
+    request.method().as_str() == "GET" && !request.uri().query().is_some_and(listing)
 }
 
 /// `POST …?uploadId=…`: credentials fetched on the way are a POST too, but without an upload.
@@ -160,6 +181,19 @@ mod tests {
             let service = WireService { inner: HttpClient::new(slow.clone()), wire };
             futures::future::join_all((0..8).map(|_| service.call(request("GET", "http://h/b/k")))).await;
             assert_eq!(slow.peak.load(Relaxed), peak, "{allowed} allowed");
+        }
+    }
+
+    #[test]
+    fn only_the_bytes_of_objects_are_not_waited_for() {
+        assert!(is_object_read(&request("GET", "http://h/b/k")) && is_object_read(&request("GET", "http://h/b/k?v=1")));
+        for (method, uri) in [
+            ("GET", "http://h/b?list-type=2&prefix=k"),
+            ("GET", "http://h/b?restype=container&comp=list"),
+            ("HEAD", "http://h/b/k"),
+            ("PUT", "http://h/b/k"),
+        ] {
+            assert!(!is_object_read(&request(method, uri)), "{method} {uri}");
         }
     }
 

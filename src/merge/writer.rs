@@ -1,5 +1,6 @@
 //! Parquet writer settings, in one place, and the local file a partition is written to.
 
+use super::scratch;
 use crate::error::{Kind, Result, ResultExt};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -77,7 +78,7 @@ impl PartitionWriter {
     /// Creates the file at `path`.
     pub fn create(path: &Path, settings: &FileSettings) -> Result<Self> {
         let doing = || format!("create {}", path.display());
-        let file = File::create(path).or_error(Kind::Lake, doing())?;
+        let file = File::create(path).map_err(|e| scratch::error("create", path, &e))?;
         // Without the Arrow blob every reader sees the same plain Parquet types.
         let options = ArrowWriterOptions::new().with_properties(settings.properties()?).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
@@ -88,14 +89,13 @@ impl PartitionWriter {
     /// Appends rows; they must come sorted by `_id`.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         self.rows += rows.num_rows() as u64;
-        self.writer.write(rows).or_error(Kind::Lake, format!("write {}", self.path.display()))
+        self.writer.write(rows).map_err(|e| scratch::error("write", &self.path, &e))
     }
 
     /// Writes the footer.
     pub fn finish(mut self) -> Result<LocalFile> {
-        let doing = || format!("finish {}", self.path.display());
-        self.writer.finish().or_error(Kind::Lake, doing())?;
-        let bytes = std::fs::metadata(&self.path).or_error(Kind::Lake, doing())?.len();
+        self.writer.finish().map_err(|e| scratch::error("finish", &self.path, &e))?;
+        let bytes = std::fs::metadata(&self.path).map_err(|e| scratch::error("finish", &self.path, &e))?.len();
         Ok(LocalFile { path: self.path.clone(), rows: self.rows, bytes })
     }
 }

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod collection;
 pub mod column;
 pub mod command;
+pub mod dashboard;
 pub mod description;
 pub mod finding;
 pub mod lag;

@@ -46,6 +46,7 @@ fn group(out: &mut String, findings: &[Finding], width: usize, all: bool) {
         let _ = writeln!(out, "{head}{says}");
         if let Some(hint) = &finding.hint {
             // Commands stand in hints: a line break of the terminal's own can be copied, one of ours cannot.
+            let hint = hint.replace('\n', &format!("\n{:indent$}", ""));
             let _ = writeln!(out, "{:indent$}hint: {hint}", "");
         }
     }

@@ -6,7 +6,7 @@ use super::verdict::{self, Mood};
 use super::words::{bytes, count, duration, minute, several};
 use super::{RUNS_SHOWN, SENT, changes, compared};
 use crate::model::command;
-use crate::model::record::{CatalogRecord, CollectionRecord, Outcome, RunRecord};
+use crate::model::record::{CatalogRecord, CollectionRecord, Outcome, Requests, RunRecord};
 use serde::Serialize;
 
 /// Tables named in one sentence.
@@ -37,6 +37,8 @@ pub(super) struct Digest {
     /// What happened that is neither trouble nor warning: moved and deleted rows, retyped files, misfits.
     pub(super) remarks: Vec<Note>,
     pub(super) catalog: Vec<String>,
+    /// What the run asked of the store, and within which limits.
+    pub(super) requests: Option<String>,
     /// Channels that could not be told, and why; known only after the mail.
     pub(super) untold: Vec<String>,
     /// Tells them again.
@@ -109,6 +111,7 @@ impl Digest {
             warnings: notes(record, warnings),
             remarks: notes(record, remarks),
             catalog: record.catalog.iter().map(catalog).collect(),
+            requests: record.requests.as_ref().map(requests),
             untold: record
                 .notifications
                 .iter()
@@ -275,6 +278,32 @@ fn remarks(collection: &CollectionRecord) -> Vec<String> {
     }
     // One line a collection: on most days it is all there is to say.
     if texts.is_empty() { texts } else { vec![texts.join("; ")] }
+}
+
+/// `1,204 reads, 87 writes, 3 repeated; at most 64 at once, each repeated up to 10 times in 180 s`
+fn requests(made: &Requests) -> String {
+    let mut text = format!(
+        "{}, {}, {}, {}",
+        several(made.reads, "read"),
+        several(made.writes, "write"),
+        several(made.lists, "listing"),
+        several(made.deletes, "deletion")
+    );
+    if made.repeated > 0 {
+        text += &format!(", {} repeated", count(made.repeated));
+    }
+    if made.at_once > 0 {
+        text += &format!(
+            "; at most {} at once, each repeated up to {} times in {} s",
+            count(made.at_once),
+            count(made.repeats),
+            count(made.repeats_within)
+        );
+    }
+    if made.repeated_aws > 0 {
+        text += &format!("; {} of other AWS services repeated", several(made.repeated_aws, "request"));
+    }
+    text
 }
 
 fn catalog(record: &CatalogRecord) -> String {

@@ -18,6 +18,7 @@ mod channels;
 mod chart;
 mod check_list;
 mod compared;
+mod dashboard;
 mod ddl;
 mod digest;
 mod eml;
@@ -42,6 +43,7 @@ mod webhook;
 pub(crate) mod words;
 
 pub use check_list::check_list;
+pub use dashboard::dashboard;
 pub use ddl::ddl;
 pub use mail::page;
 pub use plan_table::plan_table;

@@ -212,44 +212,45 @@ impl Telling<'_> {
         Place::of(&self.settings.catalog, &self.settings.environment, database)
     }
 
-    /// What is on record as owed, and tables of this run that the catalog was never told of where it is told today.
     fn due(&self, database: &str, debts: &Debts, records: &[CollectionRecord]) -> Vec<Due> {
         let place = self.place(database).map(|place| place.group());
-        let namespace =
-            |collection: &str| Namespace { database: database.to_owned(), collection: collection.to_owned() };
-        let mut due: BTreeMap<String, Due> = BTreeMap::new();
-        let down: BTreeSet<String> = records
-            .iter()
-            .filter(|record| record.database == database && !is_up(record))
-            .map(|record| fold(&record.collection))
-            .collect();
-        for (table, entry) in &debts.tables {
-            // A collection that failed after all has no part in what this run tells; what it owes stays on record.
-            let stays = |owed: &Owed| owed.since == self.run_id && down.contains(table);
-            if let Some(owed) = entry.owed.clone().filter(|owed| !owed.is_nothing() && !stays(owed)) {
-                let owed = Due { namespace: namespace(&entry.collection), recorded: Some(owed.clone()), owed };
-                due.insert(table.clone(), owed);
-            }
-        }
-        let landed = records.iter().filter(|record| record.database == database && is_up(record));
-        for record in landed {
-            let table = fold(&record.collection);
-            let entry = debts.tables.get(&table);
-            if entry.is_some_and(|entry| entry.told == place) {
-                continue;
-            }
-            match due.get_mut(&table) {
-                // Every file it has is on record: there is nothing to compare.
-                Some(due) if due.owed.all && entry.is_some_and(|entry| entry.told.is_none()) => {}
-                Some(due) => due.owed.merge(Owed::whole(self.run_id)),
-                None => {
-                    let owed = Owed::whole(self.run_id);
-                    due.insert(table, Due { namespace: namespace(&record.collection), recorded: None, owed });
-                }
-            }
-        }
-        due.into_values().collect()
+        let of_database: Vec<&CollectionRecord> = records.iter().filter(|record| record.database == database).collect();
+        due(database, place.as_deref(), debts, &of_database, self.run_id)
     }
+}
+
+/// What is on record as owed of `database`, and tables of this run that the catalog was never told of in `place`, which
+/// is where it is told today.
+fn due(database: &str, place: Option<&str>, debts: &Debts, records: &[&CollectionRecord], run_id: &str) -> Vec<Due> {
+    let namespace = |collection: &str| Namespace { database: database.to_owned(), collection: collection.to_owned() };
+    let (up, down): (Vec<&CollectionRecord>, Vec<&CollectionRecord>) = records.iter().partition(|record| is_up(record));
+    let down: BTreeSet<String> = down.iter().map(|record| fold(&record.collection)).collect();
+    let mut due: BTreeMap<String, Due> = BTreeMap::new();
+    for (table, entry) in &debts.tables {
+        // A collection that failed after all has no part in what this run tells; what it owes stays on record.
+        let stays = |owed: &Owed| owed.since == run_id && down.contains(table);
+        if let Some(owed) = entry.owed.clone().filter(|owed| !owed.is_nothing() && !stays(owed)) {
+            let owed = Due { namespace: namespace(&entry.collection), recorded: Some(owed.clone()), owed };
+            due.insert(table.clone(), owed);
+        }
+    }
+    for record in up {
+        let table = fold(&record.collection);
+        let entry = debts.tables.get(&table);
+        if place.is_some() && entry.is_some_and(|entry| entry.told.as_deref() == place) {
+            continue;
+        }
+        match due.get_mut(&table) {
+            // Every file it has is on record: there is nothing to compare.
+            Some(due) if due.owed.all && entry.is_some_and(|entry| entry.told.is_none()) => {}
+            Some(due) => due.owed.merge(Owed::whole(run_id)),
+            None => {
+                let owed = Owed::whole(run_id);
+                due.insert(table, Due { namespace: namespace(&record.collection), recorded: None, owed });
+            }
+        }
+    }
+    due.into_values().collect()
 }
 
 fn is_up(record: &CollectionRecord) -> bool {
@@ -270,5 +271,86 @@ fn failed(place: &Place, databases: &[String], error: Error) -> CatalogRecord {
             None => error.to_string(),
         }],
         ..CatalogRecord::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::places::FileInfo;
+    use crate::model::table::TableSettings;
+
+    fn record(collection: &str, outcome: Outcome) -> CollectionRecord {
+        let ns = Namespace { database: "h".into(), collection: collection.into() };
+        CollectionRecord { outcome, ..CollectionRecord::begun(&ns) }
+    }
+
+    fn new(since: &str, partition: &str) -> Owed {
+        Owed { since: since.into(), new: [partition.to_owned()].into(), ..Owed::default() }
+    }
+
+    fn debts(tables: &[(&str, Option<&str>, Option<Owed>)]) -> Debts {
+        let mut debts = Debts::default();
+        for (name, told, owed) in tables {
+            let entry = debts.tables.entry((*name).to_owned()).or_default();
+            (*name).clone_into(&mut entry.collection);
+            entry.told = told.map(str::to_owned);
+            entry.owed.clone_from(owed);
+        }
+        debts
+    }
+
+    fn names(debts: &Debts, records: &[CollectionRecord]) -> Vec<(String, bool)> {
+        let records: Vec<&CollectionRecord> = records.iter().collect();
+        let due = due("h", Some("crawler:x"), debts, &records, "R2");
+        due.into_iter().map(|due| (due.namespace.collection, due.owed.whole)).collect()
+    }
+
+    #[test]
+    fn old_debts_are_due_whatever_became_of_their_collection_and_new_ones_of_what_failed_are_not() {
+        let debts = debts(&[
+            ("old", Some("crawler:x"), Some(new("R1", "a"))),
+            ("broken", Some("crawler:x"), Some(new("R2", "a"))),
+            ("fine", Some("crawler:x"), Some(new("R2", "a"))),
+            ("idle", Some("crawler:x"), None),
+        ]);
+        let records = [
+            record("old", Outcome::Failed),
+            record("broken", Outcome::Failed),
+            record("fine", Outcome::Ok),
+            record("idle", Outcome::Idle),
+        ];
+        assert_eq!(names(&debts, &records), [("fine".to_owned(), false), ("old".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_table_never_told_of_is_compared_unless_all_of_it_is_on_record() {
+        let first = Owed { all: true, ..new("R2", "a") };
+        let debts = debts(&[
+            ("first", None, Some(first)),
+            ("later", None, Some(new("R2", "b"))),
+            ("elsewhere", Some("tables:h"), None),
+        ]);
+        let records = ["first", "later", "elsewhere", "unknown"].map(|collection| record(collection, Outcome::Ok));
+        let expected = [("elsewhere", true), ("first", false), ("later", true), ("unknown", true)];
+        assert_eq!(names(&debts, &records), expected.map(|(name, whole)| (name.to_owned(), whole)));
+    }
+
+    #[test]
+    fn what_a_dead_run_landed_is_not_known() {
+        let table = TableSchema::new(TableSettings::default());
+        let done = |partition: &str, new: bool, file: bool| Done {
+            partition: partition.into(),
+            new,
+            file: file.then(|| FileInfo { version: "1".into(), rows: 1, bytes: 1 }),
+            ..Done::default()
+        };
+        let landed = [done("a", true, true), done("b", false, true), done("c", false, false), done("d", true, false)];
+        let of = |unfinished| owed(Some(&table), &table, landed.iter(), vec!["e".into()], unfinished, "R");
+        let fold = of(false);
+        assert_eq!((fold.new, fold.gone), (["a".to_owned()].into(), ["c".to_owned(), "e".to_owned()].into()));
+        assert!(!fold.whole && of(true).whole);
+        let first = owed(None, &table, landed.iter(), vec![], false, "R");
+        assert!(first.all && !first.whole);
     }
 }

@@ -25,6 +25,7 @@ use crate::publish::catalog::Ledger;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::time::Instant;
+use tokio::sync::RwLock;
 
 /// Documents of one raw batch at most.
 const BATCH_DOCUMENTS: usize = 4096;
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     pub interrupt: &'a Interrupt,
     /// Memory.
     pub budget: Budget,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// A run died on this collection.
     pub unfinished: bool,
     /// What the catalog is owed; none: nobody tells it anything.
@@ -73,7 +76,7 @@ impl Job<'_> {
             }
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
-                tracing::error!(run = self.run_id, collection = %ns, "{error}");
+                tracing::error!("{error}");
                 record.reason = Some(error.explained());
                 Some(error.kind())
             }
@@ -168,7 +171,8 @@ impl Job<'_> {
         self.progress.start(
             &self.spec.namespace,
             described.documents.filter(|_| whole),
-            described.bytes.filter(|_| whole),
+            // What is left out at the source is part of its size and never comes.
+            described.bytes.filter(|_| whole && self.spec.exclude.is_empty()),
         );
         self.progress.phase(&self.spec.namespace, "reading");
         let stored_time = last.and_then(|l| l.operation_time);

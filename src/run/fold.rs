@@ -6,7 +6,6 @@ use super::index;
 use super::land::land_all;
 use super::partitions::{Done, Task, Workshop, check_rows};
 use super::places::Places;
-use super::quarantine;
 use super::read::{Reading, Window, scratch_folder};
 use super::recover::Unfinished;
 use super::retyping;
@@ -16,7 +15,6 @@ use super::shrink;
 use crate::error::{Error, Kind, Result};
 use crate::lake::state::{self, Stored};
 use crate::lake::{Expect, Lease, Object, Version, layout};
-use crate::merge::budget::rows_within;
 use crate::merge::fold::FoldRules;
 use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
@@ -144,7 +142,6 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
-        let batch_rows = rows_within(job.budget.batch, window.totals.bytes, window.totals.documents);
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -158,8 +155,8 @@ impl Folding<'_> {
                 row_group_bytes: job.budget.row_group,
             },
             budget: job.budget,
-            context: job.budget.task_context(scratch.path(), batch_rows)?,
-            batch_rows,
+            sorting: job.budget.sorting(scratch.path(), window.staged.widest())?,
+            wide: job.wide,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };
@@ -204,7 +201,7 @@ impl Folding<'_> {
             if places.anew {
                 index::clean(job.lake, ns, &head).await?;
             }
-            quarantine::store(job.lake, ns, job.run_id, &window.quarantined).await?;
+            window.quarantined.store(job.lake, ns, job.run_id).await?;
         }
         Ok(owed)
     }
@@ -267,13 +264,12 @@ impl Folding<'_> {
         let job = self.job;
         let totals = &window.totals;
         record.rows.read = totals.documents;
-        record.rows.quarantined = window.quarantined.len() as u64;
+        record.rows.quarantined = window.quarantined.len();
         record.bytes.read = totals.bytes;
         record.misfits = totals.misfits;
         record.schema_changes = window.shaper.changes();
         record.warnings.extend(window.shaper.warnings());
-        if job.options.strict && !window.quarantined.is_empty() {
-            let reason = window.quarantined.first().map(|q| q.reason.clone()).unwrap_or_default();
+        if let Some(reason) = window.quarantined.first_reason().filter(|_| job.options.strict) {
             return Err(Error::new(
                 Kind::Source,
                 format!("--strict: {} documents cannot be read, the first because {reason}", window.quarantined.len()),
@@ -448,6 +444,6 @@ impl Folding<'_> {
             record.bytes.written += done.written.unwrap_or(0);
             record.partitions_new += u64::from(done.new && done.written.is_some());
         }
-        record.rows.quarantined = window.quarantined.len() as u64;
+        record.rows.quarantined = window.quarantined.len();
     }
 }

@@ -21,9 +21,7 @@ pub struct History {
 impl History {
     /// Lists the records of a lake, of the `most` newest runs.
     pub async fn of(lake: &Lake, most: usize) -> Result<Self> {
-        let records = layout::run_key("");
-        let folder = records.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut left: Vec<String> = lake.list(folder).map_ok(|object| object.key).try_collect().await?;
+        let mut left: Vec<String> = lake.list(layout::RUNS).map_ok(|object| object.key).try_collect().await?;
         // A run's identity begins with its time.
         left.sort_unstable();
         left.drain(..left.len().saturating_sub(most));

@@ -4,6 +4,7 @@ mod catalog;
 pub mod check;
 pub mod clock;
 mod collection;
+pub mod dashboard;
 mod fields;
 mod fold;
 mod history;

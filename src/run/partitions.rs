@@ -2,20 +2,21 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, Lease, Object, Version, layout};
-use crate::merge::budget::Budget;
+use crate::merge::budget::{Budget, Sorting};
 use crate::merge::fold::{FoldCounts, FoldRules, fold};
 use crate::merge::places::FileInfo;
 use crate::merge::plan::{self, Conversion, Shapes};
 use crate::merge::stage::Staged;
 use crate::merge::stored::StoredFile;
+use crate::merge::widths::rows_within;
 use crate::merge::writer::{FileSettings, LocalFile, PartitionWriter};
 use crate::model::collection::Namespace;
 use crate::publish::{Landed, land};
 use crate::run::interrupt::Interrupt;
-use datafusion::execution::TaskContext;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::RwLock;
 
 /// What all partitions of one collection's run share.
 pub struct Workshop<'a> {
@@ -32,9 +33,9 @@ pub struct Workshop<'a> {
     /// Memory.
     pub budget: Budget,
     /// Where plans run.
-    pub context: Arc<TaskContext>,
-    /// Rows of one batch of changes.
-    pub batch_rows: usize,
+    pub sorting: Sorting,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// Local folder for new files.
     pub scratch: &'a Path,
     /// Asked before every partition.
@@ -147,11 +148,19 @@ impl Workshop<'_> {
         stored: Option<&StoredFile>,
         conversion: Option<Conversion>,
     ) -> Result<(FoldCounts, LocalFile)> {
+        let widths = || {
+            let changes = task.ordinal.into_iter().flat_map(|ordinal| staged.widths(ordinal));
+            changes.chain(stored.into_iter().flat_map(StoredFile::widths))
+        };
+        let wide = widths().any(|group| self.budget.is_wide(group.widest));
+        let _alone = if wide { Some(self.wide.write().await) } else { None };
+        let _beside = if wide { None } else { Some(self.wide.read().await) };
+        let context = self.sorting.context(widths());
         let stored_rows = match stored {
             Some(file) => {
                 let rows = file.rows(self.lake, self.budget.batch, None).await?;
                 let plan = plan::stored(rows, conversion, self.shapes.schema())?;
-                Some(plan::execute(&plan, &self.context)?)
+                Some(plan::execute(&plan, &context)?)
             }
             None => None,
         };
@@ -159,7 +168,7 @@ impl Workshop<'_> {
             Some(ordinal) => {
                 let slices = staged.slices(ordinal);
                 let plan = plan::changes(slices, task.losers.clone(), self.shapes.as_ref())?;
-                Some(plan::execute(&plan, &self.context)?)
+                Some(plan::execute(&plan, &context)?)
             }
             None => None,
         };
@@ -167,7 +176,7 @@ impl Workshop<'_> {
         let mut writer = PartitionWriter::create(&local, &self.files)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
-        let batch_rows = stored.map_or(self.batch_rows, |file| file.batch_rows(self.budget.batch));
+        let batch_rows = rows_within(self.budget.batch, widths());
         let schema = self.shapes.schema();
         let mut counts =
             fold(stored_rows, changed_rows, &schema, &task.rules, &hash_ids, batch_rows, &mut writer).await?;

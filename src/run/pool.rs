@@ -19,10 +19,13 @@ use crate::model::record::{self, CollectionRecord, NotificationRecord, Requests,
 use crate::model::settings::Settings;
 use crate::notify;
 use crate::publish::catalog::Ledger;
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
+use tokio::sync::RwLock;
+use tracing::Instrument;
 
 /// Memory below which a collection cannot work; fewer run at once instead.
 const LEAST_SHARE: u64 = 64 << 20;
@@ -42,6 +45,19 @@ pub async fn run(
 ) -> Result<RunRecord> {
     let started = clock::now();
     let run_id = clock::run_id(started);
+    // Every line of the log names the run and, further in, the collection.
+    let span = tracing::info_span!("run", run = run_id);
+    attempt(settings, collections, options, progress, started, run_id).instrument(span).await
+}
+
+async fn attempt(
+    settings: &Settings,
+    collections: Vec<CollectionSpec>,
+    options: RunOptions,
+    progress: Arc<dyn Progress>,
+    started: DateTime<Utc>,
+    run_id: String,
+) -> Result<RunRecord> {
     let deadline = settings.run.deadline.map(|limit| std::time::Instant::now() + limit);
     let interrupt = Interrupt::new(options.interrupt.clone(), deadline);
     let mut reached = None;
@@ -71,10 +87,12 @@ pub async fn run(
             return Err(error);
         }
     };
+    progress.begin(chosen.len());
     let memory = settings.run.memory.saturating_sub(BASE);
     let at_once =
         (memory / LEAST_SHARE).clamp(1, settings.run.collections.max(1) as u64).min(chosen.len().max(1) as u64);
     let budget = Budget::of(memory / at_once);
+    let wide = RwLock::new(());
     let ledger = catalog::is_told(settings, &options).then(|| Ledger::new(&lake));
     let mut jobs: Vec<BoxFuture<'_, (CollectionRecord, Option<Kind>)>> = Vec::with_capacity(chosen.len());
     for spec in &chosen {
@@ -89,10 +107,12 @@ pub async fn run(
             progress: progress.as_ref(),
             interrupt: &interrupt,
             budget,
+            wide: &wide,
             unfinished: unfinished.contains(&spec.namespace.folder()),
             ledger: ledger.as_ref(),
         };
-        jobs.push(async move { job.run().await }.boxed());
+        let span = tracing::info_span!("collection", collection = %spec.namespace);
+        jobs.push(async move { job.run().await }.instrument(span).boxed());
     }
     let (records, kinds): (Vec<CollectionRecord>, Vec<Option<Kind>>) =
         stream::iter(jobs).buffered(usize::try_from(at_once).unwrap_or(1)).unzip().await;

@@ -3,10 +3,11 @@
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
-use crate::model::batch::{Quarantined, RawBatch};
+use crate::model::batch::RawBatch;
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
 use crate::run::interrupt::Interrupt;
+use crate::run::quarantine::Quarantine;
 use crate::shape::Shaper;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -23,7 +24,7 @@ pub struct Window {
     /// Counts.
     pub totals: Totals,
     /// Documents that could not be read.
-    pub quarantined: Vec<Quarantined>,
+    pub quarantined: Quarantine,
 }
 
 /// Counts of one window.
@@ -65,7 +66,7 @@ struct Desk {
     stage: Stage,
     ids: Spool,
     totals: Totals,
-    quarantined: Vec<Quarantined>,
+    quarantined: Quarantine,
 }
 
 impl Reading<'_> {
@@ -76,7 +77,7 @@ impl Reading<'_> {
             stage: Stage::new(self.scratch, self.chunk, self.batch),
             ids: Spool::new(self.scratch, "ids", SPOOL_MEMORY),
             totals: Totals::default(),
-            quarantined: Vec::new(),
+            quarantined: Quarantine::new(self.scratch),
         };
         loop {
             // A source that does not answer must not keep a run from ending.
@@ -112,7 +113,7 @@ impl Desk {
         self.totals.blind += shaped.blind;
         self.totals.untimed += shaped.untimed;
         self.totals.unplaced += shaped.unplaced;
-        self.quarantined.extend(shaped.quarantined);
+        self.quarantined.extend(&shaped.quarantined)?;
         let (partition, hashes, modified) = (shaped.partition, shaped.id_hash, shaped.modified_ms);
         let first = self.stage.push(shaped.rows, shaped.version, partition.clone())?;
         for (row, ((&partition, &hash), modified)) in partition.iter().zip(&hashes).zip(&modified).enumerate() {

@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::lake::Expect;
     use crate::lake::watermark::Line;
-    use crate::model::record::{self, CollectionRecord, NotificationRecord, Outcome, RunRecord};
+    use crate::model::record::{self, CollectionRecord, NotificationRecord, RunRecord};
     use crate::run::test_lake::{TestLake, numbers, spec};
     use std::io::Write as _;
 

@@ -88,8 +88,8 @@ pub fn locate(name_or_path: &str) -> (String, PathBuf) {
 /// All problems of the file, also that it does not exist; or that it could not be asked for.
 pub async fn load(name_or_path: &str) -> Result<Settings, Failure> {
     let (name, path) = locate(name_or_path);
-    let (file, text) = text_of(&name, &path).await?;
-    let secrets = Secrets::fetch(&text, Aws::of_process()).await;
+    let file = path.display().to_string();
+    let (text, secrets) = read(&name, &path).await?;
     parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
 }
 
@@ -99,15 +99,16 @@ pub async fn load(name_or_path: &str) -> Result<Settings, Failure> {
 /// All problems of `[source]` and `timezone`, also that the file does not exist; or that it could not be asked for.
 pub async fn load_source(name_or_path: &str) -> Result<(SourceSettings, Tz), Failure> {
     let (name, path) = locate(name_or_path);
-    let (file, text) = text_of(&name, &path).await?;
-    let secrets = Secrets::fetch(&text, Aws::of_process()).await;
-    parse_source(&text, &file, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+    let (text, secrets) = read(&name, &path).await?;
+    parse_source(&text, &path.display().to_string(), &|variable| std::env::var(variable).ok(), &secrets)
+        .map_err(Failure::Invalid)
 }
 
-/// The file's name as it is shown, and what it holds.
-async fn text_of(name: &str, path: &Path) -> Result<(String, String), Unread> {
+/// The text of an environment, and the secrets it names.
+async fn read(name: &str, path: &Path) -> Result<(String, Secrets), Failure> {
     let file = path.display().to_string();
-    let text = files::read_text(&file, Aws::of_process()).await.map_err(|mut unread| {
+    let aws = Aws::of_process();
+    let text = files::read_text(&file, aws).await.map_err(|mut unread| {
         if let Unread::Problem(problem) = &mut unread
             && !files::is_s3(&file)
             && !path.exists()
@@ -116,7 +117,8 @@ async fn text_of(name: &str, path: &Path) -> Result<(String, String), Unread> {
         }
         unread
     })?;
-    Ok((file, text))
+    let secrets = Secrets::fetch(&text, aws).await;
+    Ok((text, secrets))
 }
 
 /// Whether colours are welcome: <https://no-color.org>.
@@ -196,7 +198,7 @@ pub fn parse_with(
     })
 }
 
-/// As [`parse_with`], for the source and the timezone alone.
+/// As [`parse`], for the source and the timezone alone.
 fn parse_source(
     text: &str,
     file: &str,
@@ -214,7 +216,7 @@ fn parse_source(
         }
     }
     let problems = reader.problems.into_sorted();
-    let passing = problems.iter().all(|problem| secrets.is_passing(&problem.message));
+    let passing = errors.is_empty() && problems.iter().all(|problem| secrets.is_passing(&problem.message));
     Err(Invalid { problems, manifest: None, hash_key: true, passing })
 }
 

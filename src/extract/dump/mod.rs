@@ -124,7 +124,8 @@ impl Source for Dump {
         Ok(Described {
             kind: CollectionKind::Collection,
             documents: None,
-            bytes: Some(found.bytes),
+            // The size of a packed file says nothing of its documents.
+            bytes: (!found.gzipped).then_some(found.bytes),
             timestamp_indexed: None,
         })
     }

@@ -68,12 +68,20 @@ impl Connection {
 
     async fn connect(&self) -> Result<Client> {
         let failed = |error| failure::explain(Kind::Unavailable, &error, "connect to MongoDB");
-        let mut options = ClientOptions::parse(self.uri.expose()).await.map_err(failed)?;
-        options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
-        options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
-        options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
+        let options = self.options().await.map_err(failed)?;
         self.direct.store(options.direct_connection.unwrap_or(false), Ordering::Relaxed);
         Client::with_options(options).map_err(failed)
+    }
+
+    /// What the URI says, and what lakefold says where it says nothing.
+    async fn options(&self) -> mongodb::error::Result<ClientOptions> {
+        let mut options = ClientOptions::parse(self.uri.expose()).await?;
+        options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
+        options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        // Whatever is repeated is repeated here, where it waits its turn and is counted.
+        options.retry_reads = Some(false);
+        options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
+        Ok(options)
     }
 
     /// Whether there is one server only, whatever the read preference says.
@@ -178,4 +186,27 @@ fn read_preference(name: &str) -> Result<ReadPreference> {
 /// The command that lists a database's collections of one name.
 pub(super) fn list_collections(name: &str) -> Document {
     doc! { "listCollections": 1, "filter": { "name": name }, "nameOnly": true, "authorizedCollections": true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_is_looked_for_ten_seconds_unless_the_uri_says_otherwise() {
+        for (uri, expected) in [
+            ("mongodb://127.0.0.1:1/", SERVER_SELECTION),
+            ("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=30000", Duration::from_secs(30)),
+        ] {
+            let settings = SourceSettings {
+                uri: Secret::new(uri.into()),
+                read_preference: "primary".into(),
+                overlap: Duration::ZERO,
+                rate: None,
+            };
+            let options = Connection::new(&settings, "r").unwrap().options().await.unwrap();
+            assert_eq!(options.server_selection_timeout, Some(expected));
+        }
+        assert_eq!(SERVER_SELECTION, Duration::from_secs(10));
+    }
 }

@@ -140,8 +140,9 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
                 .hint("another or a restored cluster? read everything again with --full")
         }
         ErrorKind::ServerSelection { .. } => {
-            new(Kind::Unavailable, format!("no suitable MongoDB server answers: {text}"))
+            new(Kind::Unavailable, format!("no suitable MongoDB server answers{}", servers(&text)))
                 .hint("check host, port, firewall, TLS and replicaSet of [source] uri, and its read preference")
+                .detail(text)
         }
         ErrorKind::DnsResolve { .. } => {
             new(Kind::Unavailable, text).hint("check the host name in [source] uri and the machine's DNS")
@@ -156,8 +157,36 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
     }
 }
 
+/// ` at HOST:PORT, HOST:PORT: REASON` out of the driver's description of all servers; the last reason stands for all.
+fn servers(topology: &str) -> String {
+    let after = |marker| topology.split(marker).skip(1);
+    let addresses: Vec<&str> = after("Address: ").filter_map(|rest| rest.split([',', ' ']).next()).collect();
+    if addresses.is_empty() {
+        return format!(": {topology}");
+    }
+    let reason = after("Error: Kind: ").last().and_then(|rest| rest.split(", labels:").next());
+    format!(" at {}{}", addresses.join(", "), reason.map(|reason| format!(": {reason}")).unwrap_or_default())
+}
+
 fn refused_login(doing: &str) -> Error {
     Error::new(Kind::Unavailable, "MongoDB refuses the user or the password")
         .context(doing)
         .hint("check user, password and authSource of [source] uri; special characters must be percent-encoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_are_told_in_one_line() {
+        let one = "Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { Address: \
+                   127.0.0.1:27099, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), labels: \
+                   {} } ] }";
+        assert_eq!(servers(one), " at 127.0.0.1:27099: I/O error: Connection refused (os error 111)");
+        let two = "Topology: { Type: ReplicaSetNoPrimary, Servers: [ { Address: a:1, Type: RsSecondary }, { Address: \
+                   b:2, Type: RsSecondary } ] }";
+        assert_eq!(servers(two), " at a:1, b:2");
+        assert_eq!(servers("No servers"), ": No servers");
+    }
 }

@@ -118,7 +118,7 @@ async fn sample(connection: &Connection, request: &ReadRequest, size: u64) -> Re
     let reply = match connection.command(&request.namespace, command).await? {
         Ok(reply) => reply,
         Err(_) => {
-            tracing::debug!(collection = %request.namespace, "no sample of _id: reading by one cursor");
+            tracing::debug!("no sample of _id: reading by one cursor");
             return Ok(Vec::new());
         }
     };

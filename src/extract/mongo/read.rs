@@ -23,6 +23,7 @@ use mongodb::{ClientSession, Collection};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// Where batches go.
 type Sender = mpsc::Sender<RawBatch>;
@@ -31,7 +32,7 @@ type Sender = mpsc::Sender<RawBatch>;
 pub(super) fn start(connection: Arc<Connection>, request: ReadRequest) -> impl Stream<Item = Result<RawBatch>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     let mut work = JoinSet::new();
-    work.spawn(run(connection, request, sender));
+    work.spawn(run(connection, request, sender).in_current_span());
     stream::unfold(Some((receiver, work)), async |reading| {
         let (mut receiver, mut work) = reading?;
         match receiver.recv().await {
@@ -54,7 +55,7 @@ async fn run(connection: Arc<Connection>, request: ReadRequest, sender: Sender) 
             joined(running.join_next().await)?;
         }
         let reader = Arc::clone(&reader);
-        running.spawn(async move { reader.read(query).await });
+        running.spawn(async move { reader.read(query).await }.in_current_span());
     }
     while let Some(ended) = running.join_next().await {
         joined(Some(ended))?;
@@ -114,7 +115,7 @@ impl Reader {
             self.connection.count_retry(&self.request.namespace);
             self.connection.members().forget();
             let wait = backoff(tries);
-            tracing::debug!(collection = %self.request.namespace, tries, ?wait, "reading again");
+            tracing::debug!(tries, ?wait, "reading again");
             tokio::time::sleep(wait).await;
         }
     }

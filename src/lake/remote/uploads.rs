@@ -47,13 +47,17 @@ impl S3Uploads {
             if uploads.is_empty() {
                 return Ok(aborted);
             }
+            let before = aborted;
             for upload in uploads {
                 match self.client.abort_multipart(&upload.key, &upload.id).await {
+                    Ok(()) => aborted += 1,
                     // Completed or aborted by somebody else meanwhile.
                     Err(object_store::Error::NotFound { .. }) => {}
-                    result => result.map_err(|e| fault::error(&e, "abort an upload"))?,
+                    Err(e) => return Err(fault::error(&e, "abort an upload")),
                 }
-                aborted += 1;
+            }
+            if aborted == before {
+                break;
             }
         }
         Ok(aborted)
@@ -86,9 +90,9 @@ impl S3Uploads {
         let credential =
             self.credentials.get_credential().await.map_err(|e| fault::error(&e, "find AWS credentials"))?;
         let mut url = self.bucket_url.clone();
-        // Keys come percent-encoded: XML cannot hold every character a key may have.
-        url.query_pairs_mut().append_pair("encoding-type", "url").append_pair("prefix", prefix);
-        url.query_pairs_mut().append_pair("uploads", "");
+        // Without `encoding-type=url`: SeaweedFS says that it heeds it and does not, and a key of a lake holds nothing
+        // that XML cannot.
+        url.query_pairs_mut().append_pair("prefix", prefix).append_pair("uploads", "");
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.uri_mut() = url.as_str().parse().map_err(|_| Error::new(Kind::Lake, "the bucket's URL is none"))?;
         AwsAuthorizer::new(&credential, "s3", &self.region)
@@ -100,22 +104,18 @@ impl S3Uploads {
 
 /// The uploads of a `ListMultipartUploadsResult`; one that cannot be understood is left alone.
 fn parse(xml: &str) -> Vec<Upload> {
-    // Said by servers that heed the wish; the others give keys as they are.
-    let encoded = text(xml, "EncodingType") == Some("url");
     let upload = |part: &str| {
-        let key = text(part, "Key")?;
-        let key = if encoded { decoded(key)? } else { key.replace("&amp;", "&") };
-        Some(Upload { key: Path::parse(key).ok()?, id: text(part, "UploadId")?.to_owned() })
+        let key = Path::parse(unescaped(text(part, "Key")?)).ok()?;
+        Some(Upload { key, id: unescaped(text(part, "UploadId")?) })
     };
     xml.split("<Upload>").skip(1).filter_map(upload).collect()
 }
 
-/// A percent-encoded key; `+` stands for a blank.
-fn decoded(key: &str) -> Option<String> {
-    // As the value of a query it is decoded in just this way.
-    let pair = format!("k={}", key.replace('&', "%26"));
-    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
-    decoded.map(|(_, value)| value.into_owned())
+/// Text of an XML element as it was before it was written there.
+fn unescaped(text: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&#34;", "\"")];
+    let text = entities.into_iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character));
+    text.replace("&amp;", "&")
 }
 
 fn text<'x>(xml: &'x str, element: &str) -> Option<&'x str> {
@@ -130,17 +130,10 @@ mod tests {
     #[test]
     fn uploads_are_read_with_their_escaped_keys() {
         let upload = |key: &str, id: &str| Upload { key: Path::parse(key).expect("key"), id: id.to_owned() };
-        let list = |encoding: &str, key: &str| {
-            format!(
-                "<?xml version=\"1.0\"?><ListMultipartUploadsResult><Bucket>b</Bucket>{encoding}<Upload>\
-                 <Key>{key}</Key><UploadId>2~a</UploadId></Upload><Upload><Key>b/c</Key><UploadId>3</UploadId></Upload>\
-                 </ListMultipartUploadsResult>"
-            )
-        };
-        let expected = [upload("lake/id1=FAC%20001/data.parquet", "2~a"), upload("b/c", "3")];
-        let encoding = "<EncodingType>url</EncodingType>";
-        assert_eq!(parse(&list(encoding, "lake/id1%3DFAC%2520001/data.parquet")), expected);
-        assert_eq!(parse(&list("", "lake/id1=FAC%20001/data.parquet")), expected);
+        let list = "<?xml version=\"1.0\"?><ListMultipartUploadsResult><Bucket>b</Bucket><Upload>\
+                    <Key>R&amp;D/id1=FAC%20001/data.parquet</Key><UploadId>2~a</UploadId></Upload>\
+                    <Upload><UploadId>3</UploadId><Key>b/c</Key></Upload></ListMultipartUploadsResult>";
+        assert_eq!(parse(list), [upload("R&D/id1=FAC%20001/data.parquet", "2~a"), upload("b/c", "3")]);
         assert_eq!(parse("<ListMultipartUploadsResult/>"), []);
     }
 }

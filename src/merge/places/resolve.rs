@@ -7,6 +7,7 @@ use super::spool::{Entry, Spool};
 use super::times::StoredTimes;
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake::Lake;
+use crate::merge::scratch;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -152,7 +153,7 @@ impl Resolve<'_> {
     fn store(&mut self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {
         let file = self.folder.join(format!("bucket-{number:04x}.parquet"));
         std::fs::write(&file, Bucket { places }.encode()?)
-            .or_error(Kind::Lake, "write an index bucket to local disk")?;
+            .map_err(|e| scratch::error("write an index bucket to", &file, &e))?;
         let key = bucket_key(self.prefix, &resolution.generation, number);
         // A bucket that is wider than the spool's groups is written once for each and goes on from the last.
         self.local.insert(key.clone(), file.clone());

@@ -165,7 +165,7 @@ impl Catalog<'_> {
             ));
         }
         let source = record.databases.join(", ");
-        self.glue.keep_database(&plan.database, &source, &format!("{}/", self.lake.url())).await.map_err(say)?;
+        self.glue.keep_database(&plan.database, &source, &self.folder_url("")).await.map_err(say)?;
         match self.glue.create_crawler(&plan).await {
             Ok(()) => record.targets_added = paths.len() as u64,
             Err(refusal) if refusal.fault == Fault::Exists => {}

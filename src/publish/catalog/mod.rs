@@ -123,9 +123,9 @@ impl<'a> Catalog<'a> {
         }))
     }
 
-    /// URL of a folder whose key ends in `/`.
+    /// URL of a folder whose key ends in `/`. Glue takes a URL's path as the key it is, percent signs included.
     fn folder_url(&self, key: &str) -> String {
-        format!("{}/{key}", self.lake.url())
+        format!("{}/{key}", layout::unescaped(self.lake.url()))
     }
 
     /// The partition folders that have a file; `""` for the file of a table without keys.

@@ -109,10 +109,7 @@ impl Planning<'_> {
             ..CollectionPlan::default()
         };
         if let Err(error) = self.fill(spec, &mut plan).await {
-            plan.problem = Some(match error.hint_text() {
-                Some(hint) => format!("{error}; {hint}"),
-                None => error.to_string(),
-            });
+            plan.problem = Some(error.explained());
         }
         plan
     }

@@ -3,6 +3,7 @@
 use super::commute::{scalar, with_ids};
 use super::{Setup, batch};
 use crate::model::seen::Guard;
+use crate::model::table::TableSchema;
 use crate::shape::columns::Columns;
 use crate::shape::pins::Pins;
 use bson::{Bson, Document};
@@ -38,15 +39,28 @@ fn commutes(setup: &Setup, guard: Guard, first: Vec<Document>, second: Vec<Docum
     let mut shaper = setup.shaper(setup.table());
     let narrow = shaper.shape(&first).unwrap();
     shaper.shape(&second).unwrap();
-    let mut wide = shaper.table().clone();
-    if let Some(at) = wide.seen.fields.position(b"d", 0) {
-        wide.seen.fields.get_mut(at).unwrap().trip(guard);
-    }
-    let columns = Columns::of(&wide.seen, &[], &Pins::default(), &wide.columns);
-    (wide.columns, wide.misfits, wide.version) = (columns.list, columns.misfits || wide.misfits, wide.version + 1);
+    let wide = tripped(shaper.table(), &["d"], guard);
     let at_once = setup.shaper(wide.clone()).shape(&first).unwrap();
     prop_assert_eq!(&setup.convert(&narrow, &wide), &at_once.rows);
     Ok(())
+}
+
+/// Trips a guard at a path of everything seen, as if the table had just grown too wide there.
+fn tripped(table: &TableSchema, path: &[&str], guard: Guard) -> TableSchema {
+    let mut wide = table.clone();
+    let mut seen = Some(&mut wide.seen);
+    for name in path {
+        seen = seen.and_then(|seen| {
+            let at = seen.fields.position(name.as_bytes(), 0)?;
+            seen.fields.get_mut(at)
+        });
+    }
+    if let Some(seen) = seen {
+        seen.trip(guard);
+    }
+    let columns = Columns::of(&wide.seen, &[], &Pins::default(), &wide.columns);
+    (wide.columns, wide.misfits, wide.version) = (columns.list, columns.misfits || wide.misfits, wide.version + 1);
+    wide
 }
 
 fn documents() -> impl Strategy<Value = Vec<Document>> {
@@ -59,6 +73,22 @@ proptest! {
     #[test]
     fn documents_become_text(first in documents(), second in documents()) {
         commutes(&Setup::new(), Guard::Width, first, second)?;
+    }
+
+    /// Text that is made of documents which hold text already.
+    #[test]
+    fn documents_with_text_in_them_become_text(documents in documents()) {
+        let documents: Vec<Document> =
+            documents.into_iter().map(|inner| bson::doc! { "d": { "a": inner.clone(), "b": [inner.clone(), "[1]"], "c": inner } }).collect();
+        let (setup, raw) = (Setup::new(), batch(&with_ids(documents, 0)));
+        let mut shaper = setup.shaper(setup.table());
+        shaper.shape(&raw).unwrap();
+        let mut table = tripped(shaper.table(), &["d", "a"], Guard::Width);
+        table = tripped(&table, &["d", "b"], Guard::Width);
+        let narrow = setup.shaper(table.clone()).shape(&raw).unwrap();
+        let wide = tripped(&table, &["d"], Guard::Width);
+        let at_once = setup.shaper(wide.clone()).shape(&raw).unwrap();
+        prop_assert_eq!(&setup.convert(&narrow, &wide), &at_once.rows);
     }
 
     #[test]

@@ -85,3 +85,130 @@ fn the_binary_runs_where_nothing_else_is() {
     ));
     assert_eq!(rows.stdout, "bills\n3\n", "{rows}");
 }
+
+/// Ends TLS before a plain server, with the certificate and key in two files.
+const TLS_RELAY: &str = r#"
+import socket, ssl, sys, threading
+certificate, key, upstream = sys.argv[1], sys.argv[2], int(sys.argv[3])
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+
+def pump(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+def serve(plain):
+    try:
+        client = context.wrap_socket(plain, server_side=True)
+        server = socket.create_connection(("127.0.0.1", upstream))
+    except OSError:
+        return
+    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+    pump(server, client)
+    client.close()
+
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"#;
+
+/// A relay that ends with the test.
+struct Relay {
+    process: std::process::Child,
+    port: u16,
+}
+
+impl Relay {
+    fn start(folder: &Path, upstream: u16) -> Self {
+        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/servers/bin/python");
+        let mut process = Command::new(python)
+            .args(["-c", TLS_RELAY])
+            .args([folder.join("server.pem"), folder.join("server.key")])
+            .arg(upstream.to_string())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("start the relay");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("stdout");
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("its port");
+        Self { process, port: line.trim().parse().expect("a port") }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An authority of our own in `ca.pem`, and a certificate for 127.0.0.1 that it signed.
+fn certificates(folder: &Path) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let root = authority.self_signed(&authority_key).expect("a certificate");
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
+    let server = server.signed_by(&key, &issuer).expect("a certificate");
+    for (name, text) in [("ca.pem", root.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())] {
+        std::fs::write(folder.join(name), text).expect("write");
+    }
+}
+
+/// Every client that speaks TLS starts in a root without certificates: those of S3, of the SDK and of MongoDB. They trust
+/// what is bundled, and so not this server, until its authority is named.
+#[test]
+fn tls_works_without_the_systems_certificates() {
+    let server = crate::support::s3::S3::moto();
+    let place = bills(3);
+    let root = root(&place);
+    let work = root.join("work");
+    certificates(&work);
+    let relay = Relay::start(&work, server.port());
+    for file in ["source/hospital/bills.bson", "collections.csv"] {
+        std::fs::create_dir_all(work.join(file).parent().expect("a folder")).expect("make a folder");
+        std::fs::copy(place.path().join(file), work.join(file)).expect("copy");
+    }
+    assert_eq!(server.signed("PUT", "warm-up", "").0, 200);
+    let environment = |source: &str, secret: &str| {
+        format!(
+            "manifest = \"/work/collections.csv\"\n[source]\nuri = \"{source}\"\n[lake]\nurl = \"{}\"\n\
+             [privacy]\nhash_key = \"{secret}\"\n",
+            server.url("lake")
+        )
+    };
+    let run = |trusting: bool| {
+        let mut command = inside(&root, &["run", "--env", "/work/test.toml", "--json", "-v"]);
+        for (name, value) in server.variables() {
+            command.env(name, value);
+        }
+        command.env("AWS_ENDPOINT_URL", format!("https://127.0.0.1:{}", relay.port)).env("AWS_MAX_ATTEMPTS", "1");
+        if trusting {
+            command.env("SSL_CERT_FILE", "/work/ca.pem");
+        }
+        ended(command)
+    };
+    let bundled = "the bundled ones are used";
+    let write = |text: String| std::fs::write(work.join("test.toml"), text).expect("write");
+
+    write(environment("dump:/work/source", "key"));
+    let strange = run(false);
+    strange.refused(3, &[bundled, "the store cannot be reached"]);
+    let known = run(true);
+    assert!(known.code == 0 && !known.stderr.contains(bundled), "{known}");
+
+    write(environment("dump:/work/source", "${aws-secret:nothing}"));
+    run(false).refused(3, &["secret `nothing` could not be read: no answer from AWS"]);
+    run(true).refused(2, &["there is no secret `nothing`"]);
+
+    let mongodb = format!("mongodb://127.0.0.1:{}/?tls=true&serverSelectionTimeoutMS=500", relay.port);
+    write(environment(&mongodb, "key").replace(&server.url("lake"), "file:/work/lake"));
+    run(false).refused(3, &[&format!("127.0.0.1:{}", relay.port)]);
+}

@@ -127,7 +127,7 @@ fn keys_are_renewed_while_a_run_goes_on() {
     let container = Answering::start(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
         // Good for the request at hand and no other; without a session token, which SeaweedFS would look up.
-        let soon = (Utc::now() + TimeDelta::seconds(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let soon = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         Answer::new(
             200,
             format!(r#"{{"AccessKeyId":"test","SecretAccessKey":"testtest","Token":"","Expiration":"{soon}"}}"#),

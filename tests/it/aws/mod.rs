@@ -6,6 +6,7 @@ mod chain;
 mod faults;
 mod files;
 mod lambda;
+mod policies;
 mod s3_options;
 mod secrets;
 mod ses;

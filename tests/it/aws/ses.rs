@@ -106,14 +106,15 @@ fn quota_pause_and_throttling_are_told_apart() {
     let place = bills(3);
     place.write("env/test.toml", mails(&server, ""));
     for (status, code, says, calls) in [
-        (400, "LimitExceededException", "the account's sending quota is used up", 1),
+        // The SDK takes this name for throttling.
+        (400, "LimitExceededException", "the account's sending quota is used up", lakefold::aws::ATTEMPTS as usize),
         (400, "SendingPausedException", "sending is paused", 1),
         (403, "AccessDeniedException", "grant ses:SendRawEmail", 1),
         (404, "NotFoundException", "check `configuration_set`", 1),
         (429, "TooManyRequestsException", "SES was asked too often", lakefold::aws::ATTEMPTS as usize),
     ] {
         let ses = Answering::start(move |_| {
-            Answer::new(status, format!(r#"{{"message":"User: arn:aws:iam::123456789012:user/hunter2"}}"#))
+            Answer::new(status, r#"{"message":"User: arn:aws:iam::123456789012:user/hunter2"}"#)
                 .header("x-amzn-ErrorType", code)
         });
         let ended = run_with_ses(&place, &server, &ses);

@@ -17,7 +17,7 @@ fn client(server: &S3) -> AmazonS3 {
 }
 
 /// Begins an upload, sends a part of it and goes away without a word.
-async fn abandon(server: &S3, key: &str) {
+pub async fn abandon(server: &S3, key: &str) {
     let mut upload = client(server).put_multipart(&Path::parse(key).expect("key")).await.expect("begin");
     upload.put_part(vec![1; 5 << 20].into()).await.expect("send a part");
 }

@@ -3,13 +3,14 @@
 use super::stand::{Stand, at, told};
 use aws_sdk_glue::types::S3Target;
 use serde_json::json;
+use std::process::Stdio;
 
 const CRAWLER: &str = "mode = \"crawler\"\ncrawler = \"{env}-{database}\"";
 
 #[tokio::test]
 async fn thirty_collections_over_three_databases_leave_exactly_the_right_targets() {
     let stand = Stand::new(CRAWLER);
-    let databases = ["clinic", "Lab Results", "ward"];
+    let databases = ["clinic", "Lab-Results", "ward"];
     let folded = ["clinic", "lab_results", "ward"];
     let mut rows = Vec::new();
     for database in databases {
@@ -74,7 +75,7 @@ async fn a_crawler_is_started_for_new_partitions_and_columns_or_always() {
 
     // The first run awaits the crawl, in whose time a table appears in the database of the crawler.
     stand.crawls_take(3600.0);
-    let mut waiting = stand.command(&["--wait"]).stdout(std::process::Stdio::piped()).spawn().expect("start");
+    let mut waiting = stand.command(&["--wait"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
     let mut started = false;
     while !started {
         assert!(waiting.try_wait().expect("look at it").is_none(), "it did not wait");
@@ -167,7 +168,7 @@ async fn two_runs_on_one_database_keep_each_others_targets() {
         .iter()
         .map(|name| {
             let mut command = stand.command(&["--collection", name]);
-            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("start")
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start")
         })
         .collect();
     for run in running {

@@ -2,6 +2,7 @@
 
 use super::stand::{Stand, at, reasons, told};
 use serde_json::{Value, json};
+use std::process::Stdio;
 
 fn two_databases(catalog: &str) -> Stand {
     let stand = Stand::new(catalog);
@@ -98,7 +99,7 @@ async fn a_crawler_that_runs_is_waited_for_and_then_owed() {
     // It ends while the next run waits for it.
     stand.catalog("mode = \"crawler\"\nready_within = \"60s\"");
     stand.calls();
-    let next = stand.command(&[]).stdout(std::process::Stdio::piped()).spawn().expect("start");
+    let next = stand.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
     while !stand.calls().iter().any(|(action, _)| action == "GetCrawler") {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
@@ -107,6 +108,34 @@ async fn a_crawler_that_runs_is_waited_for_and_then_owed() {
     assert_eq!(ended.code, 0, "{ended}");
     assert_eq!(stand.targets("test-ward").await, [stand.location("ward/beds")]);
     assert!(stand.owed("ward").is_empty());
+}
+
+#[tokio::test]
+async fn a_run_killed_before_it_told_the_catalog_leaves_the_debt() {
+    let stand = Stand::new("mode = \"crawler\"");
+    stand.manifest(&["clinic,visits,updated_at,site=place"]);
+    stand.source("clinic", "visits", &[at(1, "a", 0)]);
+    stand.crawler("test-clinic", "clinic", vec![]).await;
+    stand.crawls_take(3600.0);
+    stand.run(&[], 0);
+
+    // The data have landed and the watermark has moved; the crawler still runs, and the run waits for it.
+    stand.source("clinic", "visits", &[at(1, "a", 0), at(2, "b", 1)]);
+    stand.calls();
+    let mut waiting = stand.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start");
+    while !stand.calls().iter().any(|(action, _)| action == "GetCrawler") {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    waiting.kill().expect("kill it");
+    waiting.wait().expect("wait for its end");
+    assert_eq!(stand.owed("clinic")["visits"]["new"], json!(["site=b"]));
+
+    stand.crawls_take(0.0);
+    stand.calls();
+    let record = stand.run(&[], 0);
+    assert_eq!(record["collections"][0]["rows"]["inserted"], 0, "nothing is new: {record:#}");
+    assert_eq!(stand.counts()["StartCrawler"], 1);
+    assert!(stand.owed("clinic").is_empty());
 }
 
 #[tokio::test]

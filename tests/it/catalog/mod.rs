@@ -8,5 +8,5 @@
 mod columns;
 mod crawler;
 mod faults;
-mod stand;
+pub mod stand;
 mod tables;

@@ -2,12 +2,14 @@
 
 pub mod answering;
 pub mod authority;
+pub mod dump;
 pub mod eml;
 pub mod folding;
 pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod mounts;
 pub mod read_back;
 pub mod receivers;
 pub mod replica_set;
@@ -15,6 +17,7 @@ pub mod s3;
 pub mod s3_proxy;
 pub mod s3_request;
 pub mod tcp_proxy;
+pub mod watched;
 
 use std::net::{Ipv4Addr, TcpListener};
 

@@ -22,6 +22,9 @@ pub const BUCKET: &str = "lake-bucket";
 const ACCESS_KEY: &str = "test";
 const SECRET_KEY: &str = "testtest";
 
+/// Of SeaweedFS's identity that may read and list, and nothing else.
+const READER_KEY: &str = "reader";
+
 /// A server takes its ports after they were found free; another process may be quicker now and then.
 const STARTS: usize = 3;
 
@@ -59,7 +62,9 @@ impl S3 {
         let s3 = Self::start(|folder, ports| {
             let identity = format!(
                 r#"{{"identities":[{{"name":"t","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],
-                "actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
+                "actions":["Admin","Read","Write","List","Tagging"]}},
+                {{"name":"r","credentials":[{{"accessKey":"{READER_KEY}","secretKey":"{SECRET_KEY}"}}],
+                "actions":["Read","List"]}}]}}"#
             );
             std::fs::write(folder.join("s3.json"), identity).expect("write s3.json");
             let mut command = Command::new(server("weed"));
@@ -116,6 +121,11 @@ impl S3 {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()
+    }
+
+    /// The keys of SeaweedFS's second identity, which may only read and list.
+    pub fn reader(&self) -> Vec<(String, String)> {
+        vec![("AWS_ACCESS_KEY_ID".to_owned(), READER_KEY.to_owned())]
     }
 
     /// Sends a signed request for a key of the bucket (`""`: the bucket itself): status and body.

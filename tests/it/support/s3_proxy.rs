@@ -55,8 +55,8 @@ impl Fault {
 /// Which requests meet a fault.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Requests of these kinds; none: of every kind that the fault fits.
-    pub kind: Option<Kind>,
+    /// Requests of these kinds; empty: of every kind that the fault fits.
+    pub kinds: Vec<Kind>,
     /// Only keys with this text in them.
     pub key: String,
     /// So many of each kind pass first.
@@ -70,17 +70,21 @@ pub struct Rule {
 impl Rule {
     /// The first request of every kind.
     pub fn once_each(fault: Fault) -> Self {
-        Self { kind: None, key: String::new(), skip: 0, times: 1, fault }
+        Self { kinds: Vec::new(), key: String::new(), skip: 0, times: 1, fault }
     }
 
     /// All requests of one kind.
     pub fn always(kind: Kind, fault: Fault) -> Self {
-        Self { kind: Some(kind), key: String::new(), skip: 0, times: u32::MAX, fault }
+        Self { kinds: vec![kind], key: String::new(), skip: 0, times: u32::MAX, fault }
+    }
+
+    /// Whether it is for requests of this kind.
+    pub fn means(&self, kind: Kind) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind)) && self.fault.fits(kind)
     }
 
     fn selects(&self, request: &Request) -> bool {
-        let kind = request.kind;
-        self.kind.is_none_or(|wanted| wanted == kind) && self.fault.fits(kind) && request.key.contains(&self.key)
+        self.means(request.kind) && request.key.contains(&self.key)
     }
 }
 

@@ -9,6 +9,8 @@ pub enum Verb {
     Get,
     Head,
     List,
+    /// A listing of multipart uploads that nobody completed.
+    Uploads,
     Put,
     /// Start of a multipart upload.
     Begin,
@@ -48,11 +50,11 @@ impl Kind {
     }
 
     pub fn answers_with_body(self) -> bool {
-        matches!(self.0, Verb::Get | Verb::List | Verb::Begin | Verb::Complete)
+        matches!(self.0, Verb::Get | Verb::List | Verb::Uploads | Verb::Begin | Verb::Complete)
     }
 
     pub fn changes_something(self) -> bool {
-        !matches!(self.0, Verb::Get | Verb::Head | Verb::List)
+        !matches!(self.0, Verb::Get | Verb::Head | Verb::List | Verb::Uploads)
     }
 }
 
@@ -99,6 +101,10 @@ impl Request {
             "GET" if query.contains_key("list-type") => {
                 key = format!("/{}", query.get("prefix").map_or("", String::as_str));
                 Verb::List
+            }
+            "GET" if query.contains_key("uploads") => {
+                key = format!("/{}", query.get("prefix").map_or("", String::as_str));
+                Verb::Uploads
             }
             "GET" => Verb::Get,
             "HEAD" => Verb::Head,

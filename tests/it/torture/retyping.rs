@@ -1,6 +1,6 @@
 //! Retyping: files that hold the old type are rewritten in the same run, whoever is killed on the way; others stay.
 
-use super::{UTC, by_id, bytes, dump, holds, manifest};
+use super::{UTC, by_id, bytes, dated, dump, holds, manifest};
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Environment, Workplace};
 use crate::support::read_back::Table;
@@ -27,12 +27,16 @@ fn inodes(place: &Workplace) -> BTreeMap<String, u64> {
 
 /// Folds one document to a partition, then one that changes two types; the place and all documents.
 fn before_and_after() -> (Workplace, Vec<Document>) {
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,key=site"));
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,key=site"));
     let mut documents: Vec<Document> = (0..FILES).map(document).collect();
-    dump(&place, "h/c", &bytes(&documents));
-    place.run(&[], 0);
+    // Files without the columns are written before there are any.
+    let (with, without): (Vec<Document>, Vec<Document>) = documents.iter().cloned().partition(|d| d.contains_key("n"));
+    for part in [without, with] {
+        dump(&place, "h/c", &bytes(&dated(&part)));
+        place.run(&[], 0);
+    }
     documents.push(doc! { "_id": 100, "site": "new", "n": "a hundred", "list": [{ "code": 1 }] });
-    dump(&place, "h/c", &bytes(&documents));
+    dump(&place, "h/c", &bytes(&dated(&documents)));
     (place, documents)
 }
 
@@ -42,7 +46,7 @@ const LAYOUT: Table<'static> = Table { keys: &["key"], ..UTC };
 fn files_that_never_held_the_column_are_left_alone() {
     let (place, documents) = before_and_after();
     // The dump must not touch them either: only the new document is read.
-    dump(&place, "h/c", &bytes(&documents[FILES as usize..]));
+    dump(&place, "h/c", &bytes(&dated(&documents[FILES as usize..])));
     let before = inodes(&place);
     let record = place.run(&["--strict"], 0);
     let files = &record["collections"][0]["files"];
@@ -52,7 +56,7 @@ fn files_that_never_held_the_column_are_left_alone() {
         let kept = before.get(&partition) == Some(&inode);
         assert!(kept != (held || partition == "key=new"), "{partition}");
     }
-    holds(&place, "h/c", LAYOUT, &by_id(&documents));
+    holds(&place, "h/c", LAYOUT, &by_id(&dated(&documents)));
     let types = read_table(&place.lake(), "h/c").types;
     assert_eq!((types["n"].as_str(), types["list[].element.value_"].as_str()), ("Utf8", "Utf8"));
     // What changed is in the record, once.
@@ -71,7 +75,7 @@ fn a_retyping_killed_half_way_is_finished_by_the_next_run() {
     let mut half_way = 0;
     for attempt in 0..6 {
         let (place, documents) = before_and_after();
-        dump(&place, "h/c", &bytes(&documents[FILES as usize..]));
+        dump(&place, "h/c", &bytes(&dated(&documents[FILES as usize..])));
         let before = inodes(&place);
         let mut child = place.command(&["run", "--env", "test", "--json"]).spawn().expect("start lakefold");
         // Until the first files are new, then a little later each time.
@@ -97,7 +101,7 @@ fn a_retyping_killed_half_way_is_finished_by_the_next_run() {
         }
         place.run(&[], 0);
         assert!(!journal.exists());
-        holds(&place, "h/c", LAYOUT, &by_id(&documents));
+        holds(&place, "h/c", LAYOUT, &by_id(&dated(&documents)));
     }
     assert!(half_way >= 2, "only {half_way} of the runs were killed half-way");
 }
@@ -118,15 +122,15 @@ fn inodes_now(place: &Workplace) -> BTreeMap<String, u64> {
 fn the_cost_of_a_type_change_is_told() {
     let wanted = std::env::var("LAKEFOLD_BENCH_RETYPING").ok().map(|text| text.parse::<i64>().expect("a number"));
     let (files, rows) = wanted.map_or((8, 10), |files| (files, 2_000));
-    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,,key=site"));
+    let place = Workplace::with(&Environment::of("dump:source"), &manifest("h,c,at,key=site"));
     let bill = |id: i64| {
         let site = format!("S{:03}", id % files);
         let text = format!("{:x}", id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64));
         doc! { "_id": id, "site": site, "amount": id, "note": text.repeat(4), "lines": [{ "drug": "A", "n": id % 7 }] }
     };
-    dump(&place, "h/c", &bytes(&(0..files * rows).map(bill).collect::<Vec<_>>()));
+    dump(&place, "h/c", &bytes(&dated(&(0..files * rows).map(bill).collect::<Vec<_>>())));
     let first = place.run(&[], 0);
-    dump(&place, "h/c", &bytes(&[doc! { "_id": -1, "site": "new", "amount": "free" }]));
+    dump(&place, "h/c", &bytes(&dated(&[doc! { "_id": -1, "site": "new", "amount": "free" }])));
     let record = place.run(&[], 0);
     let (loaded, retyped) = (&first["collections"][0], &record["collections"][0]);
     assert_eq!(retyped["files"]["retyped"], files, "{record:#}");

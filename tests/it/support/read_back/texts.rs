@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bson::{RawArray, RawBsonRef, RawDocument};
 use chrono::{DateTime, Datelike, SecondsFormat};
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 /// Null, Undefined, and what holds nothing else.
@@ -112,10 +113,13 @@ pub fn json_text(value: RawBsonRef<'_>) -> String {
             let elements: Vec<String> = elements(array).into_iter().map(element).collect();
             format!("[{}]", elements.join(","))
         }
-        RawBsonRef::Timestamp(time) if time.increment > 0 => quoted(&extended(value)),
         scalar => {
-            let text = text(scalar);
-            if text == "true" || text == "false" || is_number(&text) { text } else { quoted(&text) }
+            let text = match scalar {
+                RawBsonRef::Timestamp(time) if time.increment > 0 => extended(scalar),
+                _ => text(scalar),
+            };
+            let json = text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+            if json || text == "true" || text == "false" || is_number(&text) { text } else { quoted(&text) }
         }
     }
 }

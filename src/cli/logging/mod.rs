@@ -1,45 +1,28 @@
 //! Log lines on stderr, as text or JSON, that leave progress bars whole.
 
+mod line;
+
 use super::args::{Global, LogFormat};
 use super::{printer, settings};
 use indicatif::MultiProgress;
+use line::{Lines, Look};
 use std::io;
-use tracing::Subscriber;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
 
 /// Turns logging on for the process; bars pause while a line is written.
 pub fn init(global: &Global, bars: Option<MultiProgress>) {
     let terminal = printer::talks_to_terminal();
-    let color = terminal && settings::wants_color();
-    let writer = Stderr { bars };
-    let filter = levels(global.verbose, global.quiet);
-    let registry = tracing_subscriber::registry();
-    // Only a second call in one process could fail, and then the first goes on.
-    let _ = match (global.log, terminal) {
-        (LogFormat::Json, _) => registry.with(json(writer).with_filter(filter)).try_init(),
-        // A person at a terminal knows the time; whoever reads a scheduler's log does not.
-        (LogFormat::Text, true) => {
-            let layer = fmt::layer().with_writer(writer).with_ansi(color).with_target(false).without_time();
-            registry.with(layer.with_filter(filter)).try_init()
-        }
-        (LogFormat::Text, false) => {
-            let layer = fmt::layer().with_writer(writer).with_ansi(false).with_target(false);
-            registry.with(layer.with_filter(filter)).try_init()
-        }
+    let look = match global.log {
+        LogFormat::Json => Look::Json,
+        LogFormat::Text => Look::Text { time: !terminal, color: terminal && settings::wants_color() },
     };
-}
-
-/// One object a line: `timestamp`, `level`, `message` and the fields of the event side by side.
-fn json<S, W>(writer: W) -> impl Layer<S>
-where
-    S: Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false).with_writer(writer)
+    let layer = Lines::new(look, Stderr { bars }).with_filter(levels(global.verbose, global.quiet));
+    // Only a second call in one process could fail, and then the first goes on.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// lakefold by the flags; other crates only when they warn, because nobody has checked what else they show (P10).
@@ -80,6 +63,36 @@ impl MakeWriter<'_> for Stderr {
     fn make_writer(&self) -> Self {
         self.clone()
     }
+}
+
+/// What `work` logs, as a person reads it in a pipe but for the time.
+#[cfg(test)]
+pub fn logged(work: impl FnOnce()) -> String {
+    logged_as(Look::Text { time: false, color: false }, work)
+}
+
+/// What `work` logs.
+#[cfg(test)]
+fn logged_as(look: Look, work: impl FnOnce()) -> String {
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let subscriber = tracing_subscriber::registry().with(Lines::new(look, move || writer.clone()));
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = sink.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
 }
 
 #[cfg(test)]
