@@ -2,7 +2,7 @@
 //! three and, with the commands they print, to repair them; so it is enough for a person at 3 a.m.
 
 use crate::support::lake_rows::read_table;
-use crate::support::lakefold::{Ended, Workplace};
+use crate::support::lakefold::{Ended, Workplace, next_second};
 use crate::support::mongod::Mongod;
 use crate::support::receivers::Receivers;
 use mongodb::bson::{DateTime, Document, doc};
@@ -96,6 +96,7 @@ fn three_broken_things_are_named_and_repaired_by_what_is_printed() {
         insert(&server, database, collection, 10..15);
     }
 
+    next_second();
     let run = lakefold(&["run", "--env", "prod"]);
     assert_eq!(run.code, 1, "{run}");
     let status = lakefold(&["status", "--env", "prod"]);

@@ -2,6 +2,7 @@
 
 use super::{environment, outcome, place, run};
 use crate::support::lake_rows::read_table;
+use crate::support::lakefold::next_second;
 use crate::support::receivers::{LOGIN, Receivers};
 
 fn smtp(receivers: &Receivers, more: &str) -> String {
@@ -30,6 +31,7 @@ fn every_recipient_gets_the_report() {
         assert!(content.contains(part), "{part} is missing in\n{content}");
     }
     // From the second run on there is something to look back on, and to draw.
+    next_second();
     run(&place, 0);
     let content = receivers.mails()[2]["content"].as_str().expect("content").to_owned();
     assert!(content.contains("Content-ID: <rows@lakefold>") && content.contains("image/png"), "{content}");
