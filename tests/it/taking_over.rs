@@ -1,7 +1,7 @@
 //! Going on from the watermark of another job, and ways out of state that is damaged.
 
 use crate::support::lake_rows::read_table;
-use crate::support::lakefold::{Environment, Workplace};
+use crate::support::lakefold::{Environment, Workplace, next_second};
 use crate::support::mongod::{Mongod, fresh_database};
 use mongodb::bson::{DateTime, Document, doc};
 
@@ -59,6 +59,7 @@ async fn a_damaged_watermark_gives_way_to_the_command_that_is_printed() {
     let whole = std::fs::read_to_string(&file).expect("the file");
     std::fs::write(&file, whole.replace(",ok,", ",fine,")).expect("damage it");
 
+    next_second();
     let record = place.run(&[], 1);
     let reason = record["collections"][0]["reason"].as_str().expect("a reason");
     let command = format!("lakefold run --env test --collection {database}.bills --full");
