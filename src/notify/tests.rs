@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::model::record::{Bytes, CatalogRecord, CollectionRecord, FORMAT, Files, Outcome, Rows, SchemaChange};
-use crate::model::settings::{MailSettings, MailTransport, MetricsSettings};
+use crate::model::secret::Secret;
+use crate::model::settings::{
+    LakeSettings, MailSettings, MailTransport, MetricsSettings, RunSettings, SourceSettings, Timestamps,
+};
 use crate::model::status::{CollectionStatus, Growth, LastRun};
-use crate::run::test_lake::TestLake;
 use std::time::Duration;
 
 /// `hospital.<name>`, read a few minutes ago.
@@ -265,7 +267,21 @@ fn settings(dir: &std::path::Path) -> Settings {
             ..MailSettings::default()
         },
         metrics: MetricsSettings { textfile: Some(dir.join("lakefold.prom")), pushgateway: None },
-        ..TestLake::new().settings()
+        environment: "prod".into(),
+        timezone: chrono_tz::UTC,
+        timestamps: Timestamps::Utc,
+        manifest: "collections.csv".into(),
+        source: SourceSettings {
+            uri: Secret::new("dump:none".into()),
+            read_preference: "primary".into(),
+            overlap: Duration::ZERO,
+            rate: None,
+        },
+        lake: LakeSettings::at("file:none"),
+        catalog: Default::default(),
+        webhooks: Vec::new(),
+        hash_key: None,
+        run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
     }
 }
 

@@ -128,7 +128,8 @@ fn three_broken_things_are_named_and_repaired_by_what_is_printed() {
         }
     }
     receivers.make_room();
-    for command in printed.iter().filter(|command| command.starts_with("db.")) {
+    // A warning prints a command too, the one that creates an index; it repairs nothing that is broken.
+    for command in printed.iter().filter(|command| command.contains(".grantRolesToUser(")) {
         mongosh(&server, command);
     }
     let cured = |wanted: fn(&&&str) -> bool| {
