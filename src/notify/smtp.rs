@@ -105,7 +105,7 @@ struct Failure {
 impl Failure {
     fn of(to: &Address, error: &smtp::Error) -> Self {
         let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-        let text = redact::quoted(&error.to_string());
+        let text = redact::quoted(&error.to_string()).replace("Connection error: Connection error", "connection error");
         let new = |text: String, hint, concerns_all| Self { text, hint, concerns_all };
         match code.as_str() {
             code if NO_ROOM.contains(&code) => {
@@ -114,7 +114,10 @@ impl Failure {
             code if LOGIN.contains(&code) => {
                 new(format!("the server refuses the login: {text}"), "check `user` and `password` of [mail]", true)
             }
-            "" if error.is_tls() => new(text, "check `tls` and `port` of [mail], and the server's certificate", true),
+            // A certificate that is not trusted reaches us as a connection that broke.
+            "" if error.is_tls() || text.contains("certificate") => {
+                new(text, "check `tls` and `port` of [mail], and the server's certificate", true)
+            }
             "" => new(text, "check `host`, `port` and `tls` of [mail], and the way to it", true),
             _ => new(
                 format!("the server refuses {to}: {text}"),

@@ -31,7 +31,7 @@ mod shapes;
 mod shrink;
 pub mod status;
 #[cfg(test)]
-pub(crate) mod test_lake;
+mod test_lake;
 mod unattempted;
 
 pub use interrupt::Interrupt;

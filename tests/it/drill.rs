@@ -2,7 +2,7 @@
 //! three and, with the commands they print, to repair them; so it is enough for a person at 3 a.m.
 
 use crate::support::lake_rows::read_table;
-use crate::support::lakefold::{Ended, Workplace};
+use crate::support::lakefold::{Ended, Workplace, next_second};
 use crate::support::mongod::Mongod;
 use crate::support::receivers::Receivers;
 use mongodb::bson::{DateTime, Document, doc};
@@ -96,6 +96,7 @@ fn three_broken_things_are_named_and_repaired_by_what_is_printed() {
         insert(&server, database, collection, 10..15);
     }
 
+    next_second();
     let run = lakefold(&["run", "--env", "prod"]);
     assert_eq!(run.code, 1, "{run}");
     let status = lakefold(&["status", "--env", "prod"]);
@@ -106,9 +107,9 @@ fn three_broken_things_are_named_and_repaired_by_what_is_printed() {
     for said in [&run.stdout, &status.stdout, mail] {
         let told = flowing(said);
         for part in [
-            "labs.results failed",
+            "labs.results",
             "MongoDB does not allow it to this user",
-            "hospital.visits failed",
+            "hospital.visits",
             "_lakefold/schemas/hospital/visits.json: the state is damaged",
         ] {
             assert!(told.contains(part), "it does not say {part:?}:\n{said}");
@@ -127,7 +128,8 @@ fn three_broken_things_are_named_and_repaired_by_what_is_printed() {
         }
     }
     receivers.make_room();
-    for command in printed.iter().filter(|command| command.starts_with("db.")) {
+    // A warning prints a command too, the one that creates an index; it repairs nothing that is broken.
+    for command in printed.iter().filter(|command| command.contains(".grantRolesToUser(")) {
         mongosh(&server, command);
     }
     let cured = |wanted: fn(&&&str) -> bool| {

@@ -1,6 +1,6 @@
 //! `report`: the page of a run, from its record alone.
 
-use crate::support::lakefold::{Environment, Workplace};
+use crate::support::lakefold::{Environment, Workplace, next_second};
 use mongodb::bson::doc;
 
 fn place() -> Workplace {
@@ -17,6 +17,7 @@ fn the_page_of_the_last_run_or_of_one_named() {
     let none = place.lakefold(&["report", "--env", "test"]);
     none.refused(1, &["the lake has no run yet", "lakefold run"]);
     let first = place.run(&[], 0)["run_id"].as_str().expect("a run").to_owned();
+    next_second();
     let second = place.run(&[], 0)["run_id"].as_str().expect("a run").to_owned();
 
     let last = place.lakefold(&["report", "--env", "test"]);

@@ -1,7 +1,7 @@
 //! Going on from the watermark of another job, and ways out of state that is damaged.
 
 use crate::support::lake_rows::read_table;
-use crate::support::lakefold::{Environment, Workplace};
+use crate::support::lakefold::{Environment, Workplace, next_second};
 use crate::support::mongod::{Mongod, fresh_database};
 use mongodb::bson::{DateTime, Document, doc};
 
@@ -10,7 +10,7 @@ fn at(text: &str) -> DateTime {
 }
 
 async fn place(database: &str) -> Workplace {
-    let bill = |id: i32, day: u32| doc! { "_id": id, "updated_at": at(&format!("2026-11-{day:02}T10:00:00Z")) };
+    let bill = |id: i32, day: u32| doc! { "_id": id, "updated_at": at(&format!("2024-05-{day:02}T10:00:00Z")) };
     let documents: Vec<Document> = (1..=4).map(|id| bill(id, 17 + id as u32)).collect();
     let server = Mongod::shared();
     server.client().await.database(database).collection("bills").insert_many(documents).await.expect("insert");
@@ -27,7 +27,7 @@ fn ids(place: &Workplace, database: &str) -> Vec<i64> {
 
 /// `docs/taking-over.md` shows this file.
 const OLDER: &str = "written_at,run_id,mode,window_from,watermark,operation_time,rows_read,rows_inserted,rows_updated,outcome\n\
-     2026-11-20T04:05:10.000Z,glue-jr_5d1c,incremental,2026-11-19T04:00:00.000Z,2026-11-20T04:00:00.000Z,,1200,800,400,ok\n";
+     2024-05-20T04:05:10.000Z,glue-jr_5d1c,incremental,2024-05-19T04:00:00.000Z,2024-05-20T04:00:00.000Z,,1200,800,400,ok\n";
 
 #[tokio::test]
 async fn lakefold_goes_on_from_the_watermark_of_an_older_job() {
@@ -40,7 +40,7 @@ async fn lakefold_goes_on_from_the_watermark_of_an_older_job() {
     let file = format!("lake/_lakefold/watermarks/{database}/bills.csv");
     place.write(&file, OLDER);
     let record = place.run(&[], 0);
-    assert_eq!(record["collections"][0]["window_from"], "2026-11-20T04:00:00.000Z");
+    assert_eq!(record["collections"][0]["window_from"], "2024-05-20T04:00:00.000Z");
     assert_eq!(ids(&place, &database), [3, 4], "what the source held before stays in the old table");
     let text = std::fs::read_to_string(place.path().join(&file)).expect("the file");
     assert!(text.starts_with("written_at,") && text.contains(",format,settings\n"), "{text}");
@@ -59,6 +59,7 @@ async fn a_damaged_watermark_gives_way_to_the_command_that_is_printed() {
     let whole = std::fs::read_to_string(&file).expect("the file");
     std::fs::write(&file, whole.replace(",ok,", ",fine,")).expect("damage it");
 
+    next_second();
     let record = place.run(&[], 1);
     let reason = record["collections"][0]["reason"].as_str().expect("a reason");
     let command = format!("lakefold run --env test --collection {database}.bills --full");

@@ -36,8 +36,47 @@ fn gathered() -> BTreeMap<String, BTreeSet<(String, String)>> {
             let hint = chained_hint(after).unwrap_or_default();
             found.entry(kind).or_default().insert((message, hint));
         }
+        for (kind, message, hint) in of_classes(&path, code) {
+            found.entry(kind.to_owned()).or_default().insert((message, hint));
+        }
     }
     found
+}
+
+/// Errors that are made of foreign ones, by what those say: `new(kind, message)` of the driver's, `(meaning, hint)` of
+/// the store's, and a mail server's `new(message, hint, …)`.
+fn of_classes(path: &Path, code: &str) -> Vec<(&'static str, String, String)> {
+    let file = path.components().rev().take(2).map(|part| part.as_os_str().to_str().unwrap_or_default());
+    let file = file.collect::<Vec<_>>();
+    let calls = |start: &'static str| code.match_indices(start).map(move |(at, _)| balanced(&code[at + start.len()..]));
+    match file[..] {
+        ["failure.rs", "mongo"] => calls(" new(")
+            .filter_map(|(arguments, after)| {
+                let kind = if arguments.contains("Kind::Unavailable") { "Unavailable" } else { "Source" };
+                Some((kind, literal(arguments)?, chained_hint(after).unwrap_or_default()))
+            })
+            .collect(),
+        ["fault.rs", "lake"] => calls("(")
+            .filter_map(|(arguments, _)| {
+                let texts: Vec<&str> = arguments.split('"').skip(1).step_by(2).collect();
+                let bare =
+                    arguments.split('"').step_by(2).all(|between| between.trim_matches([',', ' ', '\n']).is_empty());
+                match texts[..] {
+                    [meaning, hint] | [_, meaning, hint] if bare => {
+                        Some(("Unavailable", meaning.to_owned(), hint.to_owned()))
+                    }
+                    _ => None,
+                }
+            })
+            .collect(),
+        ["smtp.rs", "notify"] => calls(" new(")
+            .filter_map(|(arguments, _)| {
+                let (message, hint) = arguments.split_once("),")?;
+                Some(("Notify", literal(message)?, literal(hint)?))
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -47,13 +47,25 @@ fn of(language: &str) -> Vec<Fence> {
 
 /// What a page leaves out of an environment file because it is about another part.
 fn completed(text: &str) -> String {
-    let mut whole = text.to_owned();
+    let mut whole = without_aws(text);
     for (section, keys) in [("[source]", "uri = \"dump:x\""), ("[lake]", "url = \"file:lake\"")] {
         if !text.contains(section) {
             whole += &format!("{section}\n{keys}\n");
         }
     }
     whole
+}
+
+/// Secrets of AWS as variables: there is no account to fetch them from.
+fn without_aws(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${aws-") {
+        out += before;
+        out += "${AWS_URI}";
+        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    out + rest
 }
 
 #[test]

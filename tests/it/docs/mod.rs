@@ -43,6 +43,9 @@ fn no_link_is_dead() {
             }
             let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
             let target = if file.is_empty() { root.join(&name) } else { folder.join(file) };
+            if target.is_dir() {
+                continue;
+            }
             let Ok(found) = std::fs::read_to_string(&target) else {
                 broken.push(format!("{name}: {link}"));
                 continue;
