@@ -57,6 +57,7 @@ soak: test-servers ## The oracle (SEQUENCES=5000), the fuzzer (FUZZ_SECONDS=600)
 	LAKEFOLD_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) LAKEFOLD_SPLITS=200 \
 	    $(CARGO) test --locked --test it -- fuzz:: torture::sequences --nocapture
 	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
+	LAKEFOLD_HAMMER_RUNS=100 $(CARGO) test --locked --test it clocks::writers -- --nocapture
 
 .PHONY: bench
 bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory; the cost of a type change

@@ -34,6 +34,8 @@ const DOORS: &[(&str, &[&str])] = &[
     // Whoever reads Parquet is given the lake's store.
     ("object_store::", &["src/lake/", "src/merge/stored.rs", "src/run/query/"]),
     ("lettre::", &["src/notify/"]),
+    ("prometheus::", &["src/notify/metrics/"]),
+    ("resvg::", &["src/notify/picture.rs"]),
     // One configuration for all of AWS; each service in one place.
     ("aws_config::", &["src/aws.rs", "src/publish/catalog/"]),
     ("aws_sdk_glue::", &["src/publish/catalog/glue/"]),

@@ -3,6 +3,7 @@
 //! Whatever a person wrote is checked before anything is touched, and all that is wrong with it is told at once.
 
 pub mod args;
+mod bug;
 pub mod exit;
 pub mod files;
 mod input;
@@ -48,7 +49,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = match lambda::runtime_api() {
+    let code = bug::contained(|| match lambda::runtime_api() {
         Some(address) => match runtime.block_on(lambda::serve(&address)) {
             Ok(()) => exit::OK,
             Err(error) => {
@@ -57,7 +58,7 @@ pub fn main() -> ExitCode {
             }
         },
         None => command(&runtime),
-    };
+    });
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)

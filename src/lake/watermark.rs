@@ -83,20 +83,17 @@ impl Watermarks {
         }
     }
 
-    /// As [`Watermarks::load`], for a run that reads everything and needs no watermark: of a damaged file only the
-    /// version counts, so that it can be replaced.
+    /// As [`Watermarks::load`], for whoever can do without: `None` is a file that is damaged, with its version, so that it
+    /// can be replaced.
     ///
     /// # Errors
     /// [`Kind::Unavailable`] when a newer lakefold wrote the file; what reading the lake ends with.
-    pub async fn load_or_replace(lake: &Lake, ns: &Namespace) -> Result<(Self, Option<Version>)> {
+    pub async fn load_unless_damaged(lake: &Lake, ns: &Namespace) -> Result<(Option<Self>, Option<Version>)> {
         let key = watermark_key(ns);
-        let Some((bytes, version)) = lake.get(&key).await? else { return Ok((Self::default(), None)) };
+        let Some((bytes, version)) = lake.get(&key).await? else { return Ok((Some(Self::default()), None)) };
         match Self::parse(&bytes) {
-            Ok(found) => Ok((found, Some(version))),
-            Err(error) if error.kind() == Kind::Lake => {
-                tracing::warn!("{key} is replaced: {error}");
-                Ok((Self::default(), Some(version)))
-            }
+            Ok(found) => Ok((Some(found), Some(version))),
+            Err(error) if error.kind() == Kind::Lake => Ok((None, Some(version))),
             Err(error) => Err(error.context(format!("read {key}"))),
         }
     }

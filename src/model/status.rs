@@ -29,7 +29,7 @@ pub struct CollectionStatus {
     #[serde(default)]
     pub growth: Option<Growth>,
     /// Keys of objects that should not be there when no run is under way: foreign files in the table's folder,
-    /// files left aside, an open journal.
+    /// files left aside, an open journal, a damaged watermark file.
     pub litter: Vec<String>,
     /// The run that holds the collection; none: nobody does.
     pub lease: Option<String>,

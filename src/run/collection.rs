@@ -132,7 +132,11 @@ impl Job<'_> {
     async fn watermarks(&self) -> Result<(Watermarks, Option<Version>)> {
         let ns = &self.spec.namespace;
         if self.options.full {
-            return Watermarks::load_or_replace(self.lake, ns).await;
+            let (found, version) = Watermarks::load_unless_damaged(self.lake, ns).await?;
+            if found.is_none() {
+                tracing::warn!(collection = %ns, "the damaged watermark file is replaced");
+            }
+            return Ok((found.unwrap_or_default(), version));
         }
         Watermarks::load(self.lake, ns).await.map_err(|error| match error.hint_text() {
             Some(hint) if error.kind() == Kind::Lake => {

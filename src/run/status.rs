@@ -59,10 +59,14 @@ fn order(status: &CollectionStatus) -> (u8, Reverse<Option<i64>>, &str, &str) {
 
 async fn of_collection(lake: &Lake, namespace: &Namespace) -> Result<CollectionStatus> {
     let during = |e: Error| e.context(format!("status of {namespace}"));
-    let (watermarks, _) = Watermarks::load(lake, namespace).await.map_err(during)?;
-    let watermark = watermarks.last_ok().and_then(|line| line.watermark);
+    let (watermarks, _) = Watermarks::load_unless_damaged(lake, namespace).await.map_err(during)?;
     let contents = contents(lake, namespace).await.map_err(during)?;
     let mut litter = contents.litter;
+    if watermarks.is_none() {
+        // Named, and no more: it must not hide where everything else stands.
+        litter.push(layout::watermark_key(namespace));
+    }
+    let watermark = watermarks.as_ref().and_then(|file| file.last_ok()?.watermark);
     let journal = layout::journal_key(namespace);
     if lake.head(&journal).await.map_err(during)?.is_some() {
         litter.push(journal);

@@ -73,7 +73,7 @@ async fn a_private_certificate_authority_and_certificates_as_users() {
     let flags = ["--nojournal", "--auth", "--tlsMode", "requireTLS", "--tlsAllowConnectionsWithoutCertificates"];
     let files =
         ["--tlsCAFile", ca.to_str().expect("UTF-8"), "--tlsCertificateKeyFile", certificate.to_str().expect("UTF-8")];
-    let trusting = format!("tls=true&{}", option("tlsCAFile", &ca));
+    let trusting = format!("&tls=true&{}", option("tlsCAFile", &ca));
     let mut server = Mongod::start_as(&[&flags[..], &files[..]].concat(), &trusting);
     server.sign_in("admin", "right", &trusting);
     let client = server.client().await;
@@ -87,9 +87,9 @@ async fn a_private_certificate_authority_and_certificates_as_users() {
     let by_password = format!("mongodb://reader:hunter2@{host}/?directConnection=true&serverSelectionTimeoutMS=2000");
     let by_certificate = |person: &str| {
         let key = option("tlsCertificateKeyFile", &authority.person(person));
-        format!("mongodb://{host}/?directConnection=true&authMechanism=MONGODB-X509&{trusting}&{key}")
+        format!("mongodb://{host}/?directConnection=true&authMechanism=MONGODB-X509{trusting}&{key}")
     };
-    for uri in [format!("{by_password}&{trusting}"), by_certificate("reader")] {
+    for uri in [format!("{by_password}{trusting}"), by_certificate("reader")] {
         let place = Workplace::with(&Environment::of(&uri), &manifest("h,c,updated_at"));
         place.run(&[], 0);
         assert_eq!(read_table(&place.lake(), "h/c").rows.len(), 5);

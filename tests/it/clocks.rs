@@ -255,7 +255,7 @@ async fn writers_that_hammer_the_collection_through_every_run() {
     let over = Arc::new(AtomicBool::new(false));
     let client = Mongod::shared().client().await;
     let writers: Vec<_> = (0..)
-        .zip(SKEWS)
+        .zip(SKEWS.repeat(4))
         .map(|(number, skew)| {
             let (client, database, over) = (client.clone(), scene.database.clone(), Arc::clone(&over));
             tokio::spawn(async move { hammer(client, database, number, skew, &over).await })
@@ -277,7 +277,7 @@ async fn writers_that_hammer_the_collection_through_every_run() {
         written += writer.await.expect("a writer");
     }
     tokio::task::block_in_place(|| scene.run(&[]));
-    assert!(read > 0 && written > 50 * runs, "{written} writes in {runs} runs");
+    assert!(read > 0 && written > 20 * runs, "{written} writes in {runs} runs");
 
     let all: Vec<Document> = scene.documents.find(doc! {}).await.expect("find").try_collect().await.expect("read");
     let expected: BTreeMap<String, (i64, String)> = all

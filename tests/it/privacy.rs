@@ -23,11 +23,15 @@ const CONTENT: [&str; 7] = ["Zebediah", "Quartermain", "zq@clinic", "patient-zq"
 
 /// What was said, and by what.
 #[derive(Default)]
-struct Said(Vec<(String, String)>);
+struct Said {
+    texts: Vec<(String, String)>,
+    /// Commands that did not end as they should.
+    surprises: Vec<String>,
+}
 
 impl Said {
     fn note(&mut self, what: impl Into<String>, text: impl Into<String>) {
-        self.0.push((what.into(), text.into()));
+        self.texts.push((what.into(), text.into()));
     }
 
     /// Everything of a working directory but what a person wrote there and what documents are for.
@@ -57,7 +61,7 @@ impl Said {
     /// Insists that no secret stands anywhere, and no content but the folders in the state of where rows are.
     fn holds_nothing(&self) {
         let mut found = Vec::new();
-        for (what, text) in &self.0 {
+        for (what, text) in &self.texts {
             let places = what.contains("/_lakefold/index/") || what.contains("/_lakefold/journal/");
             let secrets = [PASSWORD, WRONG, HASH_KEY, S3_SECRET];
             for needle in secrets.into_iter().chain(CONTENT).filter(|needle| !(places && *needle == "ward-zq")) {
@@ -69,7 +73,7 @@ impl Said {
                 }
             }
         }
-        assert!(found.is_empty(), "{} of {}:\n{}", found.len(), self.0.len(), found.join("\n"));
+        assert!(found.is_empty(), "{} of {}:\n{}", found.len(), self.texts.len(), found.join("\n"));
     }
 }
 
@@ -82,13 +86,14 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     /// Runs a command at its loudest; its end must be one of `codes`.
-    #[track_caller]
     fn lakefold(&mut self, arguments: &[&str], codes: &[i32]) -> Ended {
         let mut command = self.place.command(arguments);
         command.args(["--env", "test", "-vv", "--log", self.format]);
         command.env("HASH_KEY", HASH_KEY).env("AWS_ACCESS_KEY_ID", "somebody").env("AWS_SECRET_ACCESS_KEY", S3_SECRET);
         let ended = Ended::of(command.output().expect("start lakefold"));
-        assert!(codes.contains(&ended.code), "{arguments:?}\n{ended}");
+        if !codes.contains(&ended.code) {
+            self.said.surprises.push(format!("{arguments:?}, not {codes:?}\n{ended}"));
+        }
         self.said.note(format!("stderr of {arguments:?}"), &ended.stderr);
         if arguments[0] != "query" {
             self.said.note(format!("stdout of {arguments:?}"), &ended.stdout);
@@ -178,8 +183,12 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
     scene.lakefold(&["run", "--dry-run", "--json"], &[0]);
     scene.lakefold(&["run"], &[0]);
     scene.lakefold(&["run", "--json"], &[0]);
-    scene.lakefold(&["status"], &[0, 1]);
-    scene.lakefold(&["status", "--json"], &[0, 1]);
+    for command in ["status", "check", "plan"] {
+        scene.lakefold(&[command], &[0, 1]);
+        scene.lakefold(&[command, "--json"], &[0, 1]);
+    }
+    scene.lakefold(&["init"], &[0]);
+    scene.lakefold(&["report"], &[0, 2]);
     for arguments in
         [&["schema", "h.patients"][..], &["schema", "h.patients", "--json"], &["schema", "h.patients", "--ddl"]]
     {
@@ -199,6 +208,7 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
     scene.place.write("pins.csv", "database,collection,path,type\nh,patients,name,bigint\n");
     scene.lakefold(&["run"], &[1]);
     scene.lakefold(&["run", "--full", "--strict"], &[0, 1]);
+    scene.place.write("pins.csv", "database,collection,path,type\n");
     scene.manifest("place=name");
     scene.lakefold(&["run"], &[1]);
     scene.manifest("site=site");
@@ -226,7 +236,9 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
         format!("mongodb://reader:{PASSWORD}@127.0.0.1/?tls=true&tlsCertificateKeyFilePassword={WRONG}&nonsense=1"),
     ] {
         scene.environment(&uri, "file:lake");
-        scene.lakefold(&["run"], &[2, 3]);
+        for command in ["run", "check", "plan"] {
+            scene.lakefold(&[command], &[1, 2, 3]);
+        }
     }
     scene.environment(&format!("mongo://reader:{PASSWORD}@h/"), "file:lake");
     scene.lakefold(&["run"], &[2]);
@@ -282,6 +294,7 @@ async fn nothing_that_is_said_holds_a_secret_or_a_document() {
         at_a_dump(&mut said, format);
         at_s3(&s3, &mut said, format);
     }
-    assert!(said.0.len() > 100, "{} outputs", said.0.len());
+    assert!(said.texts.len() > 100, "{} outputs", said.texts.len());
+    assert!(said.surprises.is_empty(), "{}", said.surprises.join("\n\n"));
     said.holds_nothing();
 }

@@ -5,7 +5,7 @@ use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Environment, Workplace};
 use crate::support::replica_set::ReplicaSet;
 use futures::TryStreamExt;
-use lakefold::model::progress::Progress;
+use lakefold::model::progress::{Progress, Silent};
 use lakefold::model::record::{CollectionRecord, Outcome, Rows};
 use mongodb::Collection;
 use mongodb::bson::{Bson, DateTime, Document, doc};
@@ -144,12 +144,12 @@ async fn retries_come_to_an_end() {
         collection.update_many(doc! {}, change.clone()).await.expect("update");
     }
     let primary = set.await_primary();
-    let fail = |mode: &str| {
-        let data = doc! { "failCommands": ["find"], "errorCode": 11602, "namespace": "h.c" };
+    let fail = |mode: &str, code: i32| {
+        let data = doc! { "failCommands": ["find"], "errorCode": code, "namespace": "h.c" };
         let point = doc! { "configureFailPoint": "failCommand", "mode": mode, "data": data };
         set.command(primary, "admin", point).expect("set the failpoint");
     };
-    fail("alwaysOn");
+    fail("alwaysOn", 11602);
     let record = place.run(&[], 1);
     let (c, d) = (&record["collections"][0], &record["collections"][1]);
     assert_eq!((c["outcome"].as_str(), d["outcome"].as_str()), (Some("failed"), Some("ok")), "{record:#}");
@@ -158,17 +158,43 @@ async fn retries_come_to_an_end() {
     assert_eq!(watermark(), before);
     assert_eq!(c["watermark"].as_str(), before.split(',').nth(4), "the record says where it stands");
 
-    fail("off");
+    // Somebody who ends a query by killOp means it.
+    fail("alwaysOn", 11601);
+    let record = place.run(&[], 1);
+    let c = &record["collections"][0];
+    assert_eq!(c["retries"], 0, "{record:#}");
+    assert!(c["reason"].as_str().expect("a reason").contains("somebody at the MongoDB ended the query"), "{record:#}");
+
+    fail("off", 0);
     place.run(&[], 0);
     let stands = lake_of(&place.lake());
     assert!(stands.len() == 50 && stands.values().all(|n| *n == 1), "{stands:?}");
 }
 
+/// Awaits an operation of lakefold on a member.
+fn await_operation(set: &ReplicaSet, member: usize) {
+    let stages = vec![
+        doc! { "$currentOp": { "allUsers": true } },
+        doc! { "$match": { "appName": "lakefold", "command.find": "c" } },
+    ];
+    let running = doc! { "aggregate": 1, "pipeline": stages, "cursor": {} };
+    let started = Instant::now();
+    loop {
+        let reply = set.command(member, "admin", running.clone()).expect("list operations");
+        let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).expect("a batch");
+        if !batch.is_empty() {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "nobody asks");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// A secondary that is behind is waited for, and passed over when that would take too long; it is never believed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secondary_that_lags_costs_no_document() {
-    const DELAYED: &str = "readPreferenceTags=role:delayed";
-    let set = ReplicaSet::with_delay(2);
+    const LATE: usize = 2;
+    let set = ReplicaSet::with_tagged();
     let client = set.client().await;
     let collection = client.database("h").collection::<Document>("c");
     let mut written = 0_i64;
@@ -178,28 +204,54 @@ async fn a_secondary_that_lags_costs_no_document() {
         let change = doc! { "$inc": { "n": 1_i64 }, "$set": { "updated_at": DateTime::now() } };
         collection.update_many(doc! { "_id": { "$gte": written - 60 } }, change).await.expect("update");
     };
+    let folding = |preference: &str| {
+        let options = format!("readPreference={preference}&readPreferenceTags=role:late");
+        Folding::from(&set.uri(&options), "h", "updated_at,")
+    };
 
     write().await;
-    let waits = Folding::from(&set.uri(&format!("readPreference=secondary&{DELAYED}")), "h", "updated_at,");
-    for round in 0..2 {
-        let record = waits.run(Flags::default()).await;
-        assert_eq!(record.retries, 0, "round {round}: a member that catches up is waited for: {record:#?}");
-        assert!(lake_of(&waits.lake()) == source_of(&collection).await, "round {round}");
-        write().await;
-    }
-
-    set.set_delay(3600);
+    let only_late = folding("secondary");
+    only_late.run(Flags::default()).await;
+    set.hold_back(LATE, true);
     write().await;
-    let falls_back =
-        Folding::from(&set.uri(&format!("readPreference=secondaryPreferred&{DELAYED}")), "h", "updated_at,");
+    let caught_up = {
+        let set = set.clone();
+        std::thread::spawn(move || {
+            await_operation(&set, LATE);
+            set.hold_back(LATE, false);
+        })
+    };
+    let record = only_late.run(Flags::default()).await;
+    caught_up.join().expect("somebody asked");
+    assert_eq!(record.retries, 0, "a member that catches up is waited for: {record:#?}");
+    assert!(lake_of(&only_late.lake()) == source_of(&collection).await, "it was asked too early");
+
+    set.hold_back(LATE, true);
+    write().await;
+    let falls_back = folding("secondaryPreferred");
     let record = falls_back.run(Flags::default()).await;
     assert_eq!(record.retries, 1, "{record:#?}");
     assert!(lake_of(&falls_back.lake()) == source_of(&collection).await, "the primary answered");
 
-    let before = lake_of(&waits.lake());
-    let record = waits.watched(Flags::default(), Arc::new(lakefold::model::progress::Silent)).await;
+    let before = lake_of(&only_late.lake());
+    let record = only_late.watched(Flags::default(), Arc::new(Silent)).await;
     assert_eq!(record.outcome, Outcome::Failed, "{record:#?}");
     let reason = record.reason.expect("a reason");
     assert!(reason.contains("behind") && reason.contains("secondaryPreferred"), "{reason}");
-    assert!(lake_of(&waits.lake()) == before, "what cannot be read changes nothing");
+    assert!(lake_of(&only_late.lake()) == before, "what cannot be read changes nothing");
+    set.hold_back(LATE, false);
+
+    // Configured to be late, and asked itself: how far was read is as old as what it shows.
+    set.await_reply(LATE, "h", doc! { "count": "c" }, |reply| reply.get_i32("n").is_ok_and(|n| n == 120));
+    set.set_delay(3600);
+    let direct = Folding::from(&set.uri_of(LATE), "h", "updated_at,");
+    direct.run(Flags::default()).await;
+    write().await;
+    direct.run(Flags::default()).await;
+    assert_eq!(lake_of(&direct.lake()).len(), 120, "an hour late");
+    set.set_delay(0);
+    let newest = doc! { "count": "c", "query": { "_id": { "$gte": 120 }, "n": 1 } };
+    set.await_reply(LATE, "h", newest, |reply| reply.get_i32("n").is_ok_and(|n| n == 40));
+    direct.run(Flags::default()).await;
+    assert!(lake_of(&direct.lake()) == source_of(&collection).await, "nothing was passed over meanwhile");
 }

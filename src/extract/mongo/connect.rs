@@ -78,6 +78,8 @@ impl Connection {
         let mut options = ClientOptions::parse(self.uri.expose()).await?;
         options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
         options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        // Whatever is repeated is repeated here, where it waits its turn and is counted.
+        options.retry_reads = Some(false);
         options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
         Ok(options)
     }
@@ -104,7 +106,8 @@ impl Connection {
         match credential {
             Some(Credential { username: Some(user), source, .. }) if failure::is_forbidden(error) => {
                 let command = failure::grant(&user, source.as_deref().unwrap_or("admin"), &namespace.database);
-                told.hint(format!("let an administrator run in mongosh:\n  {command}"))
+                let what = "grant the user the role read on the database; an administrator does it in mongosh:";
+                told.hint(format!("{what}\n  {command}"))
             }
             _ => told,
         }

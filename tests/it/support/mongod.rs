@@ -85,10 +85,10 @@ impl Mongod {
         server
     }
 
-    /// A server with more flags, spoken to with more options of the URI (`tls=true&…`).
+    /// A server with more flags, spoken to with more options of the URI (`&tls=true…`).
     pub fn start_as(arguments: &[&str], options: &str) -> Self {
         let mut server = Self::launch(arguments);
-        server.uri = format!("{}&{options}", server.uri);
+        server.uri += options;
         server.wait_for("a hello", doc! { "hello": 1 }, |_| true);
         server
     }
@@ -104,7 +104,7 @@ impl Mongod {
     pub fn sign_in(&mut self, user: &str, password: &str, options: &str) {
         let created = self.command(doc! { "createUser": user, "pwd": password, "roles": ["root"] });
         created.expect("create the first user");
-        self.uri = format!("{}&{options}", self.uri_of(user, password));
+        self.uri = self.uri_of(user, password) + options;
     }
 
     /// The replica set that all tests of this binary share; take a [`fresh_database`] on it.

@@ -22,9 +22,13 @@ impl ReplicaSet {
         Self::with(|_| {})
     }
 
-    /// Two such members, and a third that shows everything so many seconds late; its tag is `role: delayed`.
-    pub fn with_delay(seconds: i64) -> Self {
-        let set = Self::with(|members| delay(members, seconds));
+    /// Two such members, and a third that never becomes primary, known by the tag `role: late`.
+    pub fn with_tagged() -> Self {
+        let set = Self::with(|members| {
+            let third = members.last_mut().expect("three members");
+            third.insert("priority", 0);
+            third.insert("tags", doc! { "role": "late" });
+        });
         set.await_secondary(2);
         set
     }
@@ -63,6 +67,11 @@ impl ReplicaSet {
         format!("mongodb://{}/?replicaSet=rs0&{options}", hosts.join(","))
     }
 
+    /// The connection string of one member, whatever its office.
+    pub fn uri_of(&self, member: usize) -> String {
+        format!("mongodb://127.0.0.1:{}/?directConnection=true", self.ports[member])
+    }
+
     /// A client of the calling runtime.
     pub async fn client(&self) -> Client {
         Client::with_uri_str(self.uri("w=majority")).await.expect("a client for the replica set")
@@ -99,6 +108,15 @@ impl ReplicaSet {
         self.member(member).command_on(database, command)
     }
 
+    /// Repeats a command on one member until `ready` agrees with its answer.
+    pub fn await_reply(&self, member: usize, database: &str, command: Document, ready: impl Fn(&Document) -> bool) {
+        let started = Instant::now();
+        while !self.command(member, database, command.clone()).is_ok_and(|reply| ready(&reply)) {
+            assert!(started.elapsed() < ELECTION_LIMIT, "{command} is never answered as it should be");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The primary gives up its office for a while.
     pub fn step_down(&self) {
         let primary = self.await_primary();
@@ -121,24 +139,24 @@ impl ReplicaSet {
         self.await_secondary(member);
     }
 
-    /// Changes how late the third member is.
+    /// Stops a member from applying what the primary wrote, and lets it go on; it is a secondary all the while.
+    pub fn hold_back(&self, member: usize, held: bool) {
+        let mode = if held { "alwaysOn" } else { "off" };
+        let point = doc! { "configureFailPoint": "rsSyncApplyStop", "mode": mode };
+        self.command(member, "admin", point).expect("set the failpoint");
+    }
+
+    /// Configures the third member to show everything so many seconds late; drivers are not told of such a member.
     pub fn set_delay(&self, seconds: i64) {
         let primary = self.await_primary();
         let reply = self.command(primary, "admin", doc! { "replSetGetConfig": 1 }).expect("the configuration");
         let mut config = reply.get_document("config").expect("the configuration").clone();
         let version = config.get_i32("version").expect("a version");
         config.insert("version", version + 1);
-        let members = config.get_array_mut("members").expect("members");
+        let members = config.get_array("members").expect("members");
         let mut documents: Vec<Document> = members.iter().filter_map(|member| member.as_document().cloned()).collect();
-        delay(&mut documents, seconds);
+        documents.last_mut().expect("three members").insert("secondaryDelaySecs", seconds);
         config.insert("members", documents);
         self.command(primary, "admin", doc! { "replSetReconfig": config }).expect("reconfigure");
     }
-}
-
-fn delay(members: &mut [Document], seconds: i64) {
-    let third = members.last_mut().expect("three members");
-    third.insert("priority", 0);
-    third.insert("secondaryDelaySecs", seconds);
-    third.insert("tags", doc! { "role": "delayed" });
 }
