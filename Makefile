@@ -64,6 +64,10 @@ bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the pea
 	tools/bench-memory $(LAKEFOLD)
 	LAKEFOLD_BENCH_RETYPING=200 $(CARGO) test --locked --test it -- the_cost_of_a_type_change --nocapture
 
+.PHONY: conformance
+conformance: test-servers ## object_store's own expectations against the S3 servers of the tests (docs/store-conformance.md)
+	@tools/conformance
+
 .PHONY: lint
 lint: ## rustfmt and clippy, warnings denied, and an audit of the dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }

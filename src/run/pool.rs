@@ -148,6 +148,10 @@ async fn attempt(
     if !options.dry_run {
         let history = lookback::before(&lake, settings, &run_id).await;
         record.notifications = notify::notify(settings, &record, &history).await;
+        if let Some(requests) = &mut record.requests {
+            // SES has been asked since.
+            requests.repeated_aws = Aws::of_process().repeated();
+        }
         record.exit_code = exit_code(&record);
         if let Err(error) = state::store(&lake, &layout::run_key(&run_id), &record, Expect::Any).await {
             // What landed has landed: the summary says so all the same, and that its copy in the lake is missing.
