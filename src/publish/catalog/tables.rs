@@ -4,7 +4,7 @@
 //! NULL there, and never partitions of a table it does not know.
 
 use super::glue::{Fault, Partition, PartitionPlace, Refusal};
-use super::{Catalog, Due, Payment, Place, Settled, TRIES, told, unwritten};
+use super::{Catalog, Due, Ledger, Owed, Payment, Place, Settled, TRIES, told, unwritten};
 use crate::lake::layout;
 use crate::model::catalog::CatalogTable;
 use crate::model::names::fold;
@@ -81,7 +81,7 @@ impl Catalog<'_> {
             return Ok(Written::default());
         }
         let say = |refusal: Refusal| unwritten(refusal, database, &wanted, "");
-        let kept = self.keep_table(database, &wanted).await?;
+        let kept = self.keep_table(database, &wanted, due).await?;
         let mut written = Written { table: kept.written, partitions: 0 };
         if wanted.keys.is_empty() {
             return Ok(written);
@@ -121,14 +121,23 @@ impl Catalog<'_> {
     }
 
     /// Makes sure that the catalog has the table as it is wanted.
-    async fn keep_table(&self, database: &str, wanted: &CatalogTable) -> Result<Kept, String> {
+    async fn keep_table(&self, database: &str, wanted: &CatalogTable, due: &Due) -> Result<Kept, String> {
         let say = |refusal: Refusal| unwritten(refusal, database, wanted, "");
         for turn in 1.. {
             let answer = match self.glue.table(database, &wanted.name).await.map_err(say)? {
-                None => self.glue.create_table(database, wanted).await.map(|()| Kept { created: true, written: true }),
+                None => {
+                    if !due.owed.all && !due.owed.whole {
+                        // Somebody dropped it. It has more partitions than are owed, and must still have them when
+                        // this run dies between the table and its partitions: on record, all of it is owed now.
+                        let ledger = Ledger::new(self.lake);
+                        ledger.owe(&due.namespace, Owed::whole(&due.owed.since)).await.map_err(told)?;
+                    }
+                    self.glue.create_table(database, wanted).await.map(|()| Kept { created: true, written: true })
+                }
                 Some(found) if !found.is_of(wanted) => {
                     return Err(format!(
-                        "the table {database}.{} is of another place than {}; drop it if that lake is gone, or set [catalog] database",
+                        "the table {database}.{} is of another place than {}; drop it if that lake is gone, or set \
+                         [catalog] database",
                         wanted.name, wanted.location
                     ));
                 }

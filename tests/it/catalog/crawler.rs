@@ -76,14 +76,10 @@ async fn a_crawler_is_started_for_new_partitions_and_columns_or_always() {
     // The first run awaits the crawl, in whose time a table appears in the database of the crawler.
     stand.crawls_take(3600.0);
     let mut waiting = stand.command(&["--wait"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
-    let mut started = false;
-    while !started {
-        assert!(waiting.try_wait().expect("look at it").is_none(), "it did not wait");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        started = stand.calls().iter().any(|(action, _)| action == "StartCrawler");
-    }
+    stand.called("StartCrawler").await;
     let columns = [("_id", "bigint"), ("_modified_ms", "bigint"), ("place", "string"), ("updated_at", "timestamp")];
     stand.as_crawled("clinic", "visits", &columns, "site", &["a"]).await;
+    assert!(waiting.try_wait().expect("look at it").is_none(), "it did not wait");
     stand.crawls_take(0.0);
     let ended = crate::support::lakefold::Ended::of(waiting.wait_with_output().expect("wait"));
     assert_eq!(ended.code, 0, "{ended}");

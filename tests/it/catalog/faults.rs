@@ -100,9 +100,7 @@ async fn a_crawler_that_runs_is_waited_for_and_then_owed() {
     stand.catalog("mode = \"crawler\"\nready_within = \"60s\"");
     stand.calls();
     let next = stand.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
-    while !stand.calls().iter().any(|(action, _)| action == "GetCrawler") {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    stand.called("GetCrawler").await;
     stand.crawls_take(0.0);
     let ended = crate::support::lakefold::Ended::of(next.wait_with_output().expect("wait"));
     assert_eq!(ended.code, 0, "{ended}");
@@ -123,9 +121,7 @@ async fn a_run_killed_before_it_told_the_catalog_leaves_the_debt() {
     stand.source("clinic", "visits", &[at(1, "a", 0), at(2, "b", 1)]);
     stand.calls();
     let mut waiting = stand.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start");
-    while !stand.calls().iter().any(|(action, _)| action == "GetCrawler") {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    stand.called("GetCrawler").await;
     waiting.kill().expect("kill it");
     waiting.wait().expect("wait for its end");
     assert_eq!(stand.owed("clinic")["visits"]["new"], json!(["site=b"]));

@@ -11,6 +11,7 @@ use aws_sdk_glue::types::{
 use mongodb::bson::{DateTime, Document, doc};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Everything a test of the catalog needs.
 pub struct Stand {
@@ -99,6 +100,15 @@ impl Stand {
         let calls: Vec<Value> = serde_json::from_str(&body).expect("a list of calls");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         calls.iter().map(|c| (text(&c["action"]), serde_json::from_str(&text(&c["body"])).expect("JSON"))).collect()
+    }
+
+    /// Waits until an action is called; calls up to then are forgotten.
+    pub async fn called(&self, action: &str) {
+        let started = Instant::now();
+        while !self.calls().iter().any(|(called, _)| called == action) {
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody calls {action}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// How often each action was called since the last time calls were asked for.
