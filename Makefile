@@ -48,26 +48,36 @@ test: test-servers ## Install the test servers, run every test
 	$(CARGO) test --locked
 
 .PHONY: test-servers
-test-servers: ## Install mongod and the S3 stand-ins into .tools/ (for tests only; mongod is under the SSPL)
+test-servers: ## Install mongod, the S3 stand-ins and other readers of Parquet into .tools/ (mongod is under the SSPL)
 	@tools/install-test-servers
 
 .PHONY: soak
-soak: test-servers ## The long versions: thousands of oracle sequences (SEQUENCES=5000), kills, pairs; under two hours
+soak: test-servers ## The long versions: oracle (SEQUENCES=5000), fuzzer (FUZZ_SECONDS=600), kills, pairs, store faults, limits
 	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
+	LAKEFOLD_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) LAKEFOLD_SPLITS=200 \
+	    $(CARGO) test --locked --test it -- fuzz:: torture::sequences --nocapture
 	@echo "Kills: 200 by the clock, and at every point in every scenario that meets it, three times; 50 pairs of runs."
 	LAKEFOLD_SOAK=1 LAKEFOLD_KILL_TIMES=8 LAKEFOLD_PAIRS=50 timeout 3600 \
-	  $(CARGO) test --locked --test it -- --nocapture kill:: killed_at_each_point:: two_at_once::
+	    $(CARGO) test --locked --test it -- --nocapture kill:: killed_at_each_point:: two_at_once::
+	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
+	LAKEFOLD_HAMMER_RUNS=100 $(CARGO) test --locked --test it clocks::writers -- --nocapture
 
 .PHONY: bench
-bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory
+bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory; the cost of a type change
 	tools/bench-memory $(LAKEFOLD)
+	LAKEFOLD_BENCH_RETYPING=200 $(CARGO) test --locked --test it -- the_cost_of_a_type_change --nocapture
+
+.PHONY: conformance
+conformance: test-servers ## object_store's own expectations against the S3 servers of the tests (docs/store-conformance.md)
+	@tools/conformance
 
 .PHONY: lint
-lint: ## rustfmt and clippy, warnings denied
+lint: ## rustfmt and clippy, warnings denied, and an audit of the dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
 	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@tools/audit-dependencies
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -31,15 +31,16 @@ pub enum Kind {
     Interrupted,
 }
 
-/// An error with the chain of what was being done, outermost first, and an optional hint.
+/// An error with the chain of what was being done, outermost first, an optional hint and an optional detail.
 ///
-/// `Display` is one line without the hint; `{:#}` adds the source errors. Messages carry no credential and no
+/// `Display` is one line without hint and detail. Messages carry no credential and no
 /// document content (P10): foreign texts go through [`crate::model::redact::quoted`] before they get here.
 pub struct Error {
     kind: Kind,
     message: String,
     context: Vec<String>,
     hint: Option<String>,
+    detail: Option<String>,
 }
 
 /// The result of everything that can fail in lakefold.
@@ -48,7 +49,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A new error; `message` says what happened, without "failed to".
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), context: Vec::new(), hint: None }
+        Self { kind, message: message.to_string(), context: Vec::new(), hint: None, detail: None }
     }
 
     /// Adds what was being done, with its object: `.context("read lease main/_lakefold/leases/a.json")`.
@@ -65,14 +66,34 @@ impl Error {
         self
     }
 
+    /// Keeps what only somebody who digs wants to read, however long: the foreign words behind the message, filtered.
+    #[must_use]
+    pub fn detail(mut self, detail: impl fmt::Display) -> Self {
+        self.detail = Some(detail.to_string());
+        self
+    }
+
     /// The kind, from which exit code and retry follow.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
+    /// The error and, on a line of its own, what to do next: how records keep it.
+    pub fn explained(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}\n{hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// What to do next, when known.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// What only somebody who digs wants to read, when there is more than the message.
+    pub fn detail_text(&self) -> Option<&str> {
+        self.detail.as_deref()
     }
 }
 
@@ -105,6 +126,32 @@ pub trait ResultExt<T> {
 
 impl<T, E: fmt::Display> ResultExt<T> for std::result::Result<T, E> {
     fn or_error(self, kind: Kind, what: impl fmt::Display) -> Result<T> {
-        self.map_err(|e| Error::new(kind, crate::model::redact::quoted(&e.to_string())).context(what))
+        self.map_err(|e| {
+            let text = crate::model::redact::quoted(&e.to_string());
+            let line = first_line(&text);
+            let error = Error::new(kind, line).context(what);
+            if line.len() < text.trim_end().len() { error.detail(&text) } else { error }
+        })
+    }
+}
+
+/// As much of a foreign text as fits into a message of one line.
+fn first_line(text: &str) -> &str {
+    const LONGEST: usize = 300;
+    let line = text.trim_start().lines().next().unwrap_or_default();
+    line.char_indices().nth(LONGEST).map_or(line, |(end, _)| line.get(..end).unwrap_or(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_text_is_one_line_and_the_rest_is_detail() {
+        let long: std::result::Result<(), _> = Err("first\nsecond");
+        let error = long.or_error(Kind::Lake, "write x").unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.detail_text()), ("write x: first", Some("first\nsecond")));
+        let short: std::result::Result<(), _> = Err("first");
+        assert_eq!(short.or_error(Kind::Lake, "write x").unwrap_err().detail_text(), None);
     }
 }

@@ -27,7 +27,7 @@
 //! | [`shape`] | 3. raw batches to Arrow of one schema that only grows | do I/O |
 //! | [`merge`] | 4. stored file + changes to a new local file; where each id's row is | write into the lake |
 //! | [`publish`] | 5. puts files in their place, keeps the journal | |
-//! | [`notify`] | 6. renders the record, mails it | change the outcome of a run |
+//! | [`notify`] | 6. renders the record: summary, mail, page, chat, metrics; tells each channel | change the outcome of a run |
 //! | [`run`] | the only module that knows the order | |
 //! | [`cli`] | arguments, settings, printing, exit codes | decide anything about data |
 //! | [`synth`] | a believable hospital to try it all on | |
@@ -69,6 +69,7 @@
 //! journal removed, staged rows removed, lease released. A signal or the deadline ends it at the next step, or drops the
 //! step under way after four seconds.
 
+pub mod aws;
 pub mod cli;
 pub mod error;
 pub mod extract;
@@ -82,3 +83,4 @@ pub mod publish;
 pub mod run;
 pub mod shape;
 pub mod synth;
+pub mod tls;

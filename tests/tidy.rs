@@ -28,10 +28,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("mongodb::", &["src/extract/mongo/", "src/synth/mongo.rs"]),
     ("clap::", &["src/cli/"]),
-    ("indicatif::", &["src/cli/progress.rs", "src/cli/logging.rs", "src/cli/printer.rs"]),
+    ("clap_complete::", &["src/cli/"]),
+    ("clap_mangen::", &["src/cli/"]),
+    ("indicatif::", &["src/cli/progress/", "src/cli/logging/", "src/cli/printer.rs"]),
     // Whoever reads Parquet is given the lake's store.
     ("object_store::", &["src/lake/", "src/merge/stored.rs", "src/run/query/"]),
     ("lettre::", &["src/notify/"]),
+    ("prometheus::", &["src/notify/metrics/"]),
+    ("resvg::", &["src/notify/picture.rs"]),
+    // One configuration for all of AWS; each service in one place.
+    ("aws_config::", &["src/aws.rs", "src/publish/catalog/"]),
+    ("aws_sdk_glue::", &["src/publish/catalog/glue/"]),
+    ("aws_sdk_sesv2::", &["src/notify/ses.rs"]),
+    ("aws_sdk_secretsmanager::", &["src/cli/settings/secrets/secret_values.rs"]),
+    ("aws_sdk_ssm::", &["src/cli/settings/secrets/parameters.rs"]),
 ];
 
 /// Names that say nothing.
@@ -254,7 +264,8 @@ fn there_are_two_test_binaries() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let names: BTreeSet<String> =
         entries(&tests).iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect();
-    assert_eq!(names, BTreeSet::from(["it".to_owned(), "tidy.rs".to_owned()]));
+    // What the fuzzer begins with is no binary.
+    assert_eq!(names, BTreeSet::from(["corpus", "it", "tidy.rs"].map(str::to_owned)));
 }
 
 #[test]
@@ -264,4 +275,52 @@ fn imports_are_understood() {
     assert_eq!(found, ["error", "lake", "merge", "model"].map(str::to_owned).into());
     assert!(names_crate("use mongodb::Client;", "mongodb::"));
     assert!(!names_crate("crate::synth::mongodb::write()", "mongodb::"));
+}
+
+/// Tests by module and name, as `cargo test` prints them, without the `tests` in which a module keeps its own.
+fn tests_by_name() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for source in everything() {
+        let path = source.path.trim_start_matches("src/").trim_start_matches("tests/it/").trim_end_matches(".rs");
+        let module: Vec<&str> = path.split('/').filter(|part| !["mod", "tests"].contains(part)).collect();
+        let mut marked = false;
+        for (_, line) in source.code() {
+            marked |= line.contains("#[test]") || line.contains("#[tokio::test");
+            let name = line.split_once("fn ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
+            if let Some(name) = name.filter(|_| std::mem::take(&mut marked)) {
+                names.insert(format!("{}::{name}", module.join("::")));
+            }
+        }
+    }
+    names
+}
+
+/// A promise is worth what guards it and what shows the guard: RELIABILITY.md names both, and nothing that is not there.
+#[test]
+fn every_promise_has_guards_and_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("RELIABILITY.md")).expect("read RELIABILITY.md");
+    let tests = tests_by_name();
+    let (mut promise, mut kept, mut broken) = (String::new(), BTreeSet::new(), Vec::new());
+    for (at, line) in text.lines().enumerate() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            promise = heading.split(' ').next().unwrap_or_default().to_owned();
+        }
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [fault, guards, shown] = cells.as_slice() else { continue };
+        if !line.starts_with('|') || *fault == "fault" || fault.starts_with("---") {
+            continue;
+        }
+        let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let (guards, shown) = (quoted(guards), quoted(shown));
+        if guards.is_empty() || shown.is_empty() {
+            broken.push(format!("RELIABILITY.md:{} names no guard or no test", at + 1));
+        }
+        let gone = guards.iter().filter(|guard| !root.join(guard).is_file());
+        let unknown = shown.iter().filter(|test| !tests.contains(*test));
+        broken.extend(gone.chain(unknown).map(|name| format!("RELIABILITY.md:{} {name} does not exist", at + 1)));
+        kept.insert(promise.clone());
+    }
+    broken.extend((1..=10).map(|n| format!("P{n}")).filter(|p| !kept.contains(p)).map(|p| format!("{p} has no row")));
+    nobody("the table of promises names guards and tests that exist", broken);
 }

@@ -6,6 +6,7 @@ use crate::model::collection::Namespace;
 use crate::model::settings::Settings;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Folds the changes of MongoDB collections into a plain Parquet lake.
 #[derive(Debug, Parser)]
@@ -52,14 +53,28 @@ pub enum LogFormat {
 pub enum Command {
     /// Fold what changed since the last run into the lake
     Run(RunArgs),
-    /// Show where every collection stands
+    /// Show what a run would do; changes nothing
+    Plan(PlanArgs),
+    /// Look at everything a run will need, before the first one
+    Check(CheckArgs),
+    /// Show where every collection stands, the worst first
     Status(StatusArgs),
     /// Show what the columns of a table are made of
     Schema(SchemaArgs),
+    /// Show the report of a run as an HTML page, or send it again
+    Report(ReportArgs),
     /// Ask the lake in SQL; tables are `database.collection`
     Query(QueryArgs),
+    /// Look at the source and print a proposed collections.csv
+    ///
+    /// Needs no more of the environment file than `[source]`.
+    Init,
     /// Write a made-up hospital, as a mongodump folder or into a MongoDB
     Synth(SynthArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
 }
 
 /// Flags of `run`.
@@ -86,9 +101,15 @@ pub struct RunArgs {
     /// Let a document that cannot be read fail its collection
     #[arg(long)]
     pub strict: bool,
+    /// Wait for the crawlers that are started, and report the tables they changed
+    #[arg(long)]
+    pub wait: bool,
     /// Memory to use, such as 512MiB; at least 128MiB
     #[arg(long, value_name = "SIZE", value_parser = settings::memory)]
     pub memory: Option<u64>,
+    /// End cleanly before this much time has passed, such as 14m; the environment's own limit counts too
+    #[arg(long, env = "LAKEFOLD_DEADLINE", value_name = "LENGTH", value_parser = settings::length)]
+    pub deadline: Option<Duration>,
     /// Print the run record as JSON instead of the summary
     #[arg(long)]
     pub json: bool,
@@ -100,7 +121,41 @@ impl RunArgs {
         if let Some(memory) = self.memory {
             settings.run.memory = memory;
         }
+        settings.run.deadline = [settings.run.deadline, self.deadline].into_iter().flatten().min();
     }
+}
+
+/// Flags of `plan`: those of `run` that decide what is read.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Only this collection (repeatable)
+    #[arg(long, value_name = "DB.COLL", value_parser = namespace)]
+    pub collection: Vec<Namespace>,
+    /// As `run --full`
+    #[arg(long)]
+    pub full: bool,
+    /// As `run --since TIME`
+    #[arg(long, value_name = "TIME", conflicts_with = "full")]
+    pub since: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Print JSON instead of a list
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// Flags of `status`.
@@ -123,6 +178,29 @@ pub struct SchemaArgs {
     /// Print Athena's CREATE EXTERNAL TABLE instead of a table
     #[arg(long)]
     pub ddl: bool,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which run, such as 20261121T040000Z-3f9a1c; the last one when left out
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// Write the page into a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the run record as JSON instead of the page
+    #[arg(long, conflicts_with = "out")]
+    pub json: bool,
+    /// Tell those who could not be told of the run, or everybody again when all were
+    #[arg(long, conflicts_with_all = ["out", "json"])]
+    pub send: bool,
+    /// Make the page of charts that the queries of a folder give, instead of a run's
+    #[arg(long, conflicts_with_all = ["run", "json", "send"])]
+    pub dashboard: bool,
+    /// With --dashboard: the folder of the queries
+    #[arg(long, value_name = "DIR", default_value = "queries", requires = "dashboard")]
+    pub queries: PathBuf,
 }
 
 /// Flags of `query`.
@@ -251,6 +329,7 @@ mod tests {
         assert_eq!(refused("lakefold schema"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold schema bills"), ErrorKind::ValueValidation);
         assert_eq!(refused("lakefold schema h.bills --ddl --json"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold report --send --json"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold query -e x y.sql"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query -e x --format parquet"), ErrorKind::MissingRequiredArgument);

@@ -1,7 +1,7 @@
 //! The exit codes, all in one place.
 
 use crate::error::Kind;
-use crate::model::record::{Outcome, RunRecord};
+use crate::model::record::{CatalogRecord, Outcome, RunRecord};
 use crate::model::signal::Signal;
 
 /// All landed, or nothing to do.
@@ -17,12 +17,13 @@ pub const UNAVAILABLE: u8 = 3;
 pub const HELP: &str = "\
 Exit codes:
   0    all landed, or there was nothing to do
-  1    some collection failed or was busy, or the mail was not sent; what landed stays
+  1    some collection failed or was busy, or mail or Glue failed; what landed stays
   2    bad flags, environment or manifest; nothing was touched
   3    no collection was attempted: source or lake unreachable, refused, or missing
   130  interrupted (SIGINT), consistent
   143  terminated (SIGTERM), consistent
-Commands that only read (status, query) end with 0, 1 or 2.";
+check ends with 0 when nothing failed, 1 when something did, 3 when source or lake cannot be used.
+Commands that only read (plan, status, schema, query) end with 0, 1 or 2.";
 
 /// The code of a signal, as shells have it: 128 and its number.
 pub fn of_signal(signal: Signal) -> u8 {
@@ -52,7 +53,7 @@ pub fn of_run(record: &RunRecord, signal: Option<Signal>) -> u8 {
     let untold = record.notifications.iter().any(|told| told.outcome != crate::notify::SENT);
     match signal {
         Some(signal) => of_signal(signal),
-        None if troubled || untold => FAILED,
+        None if troubled || untold || record.catalog.iter().any(CatalogRecord::has_failed) => FAILED,
         None => OK,
     }
 }

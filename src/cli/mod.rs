@@ -3,20 +3,30 @@
 //! Whatever a person wrote is checked before anything is touched, and all that is wrong with it is told at once.
 
 pub mod args;
+mod bug;
 pub mod exit;
 pub mod files;
 mod input;
+mod lambda;
 mod logging;
+mod manual;
 pub mod printer;
 mod progress;
+mod report;
 pub mod settings;
 mod signals;
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::collection::{CollectionSpec, Namespace};
+use crate::model::lag;
+use crate::model::problem::Problem;
 use crate::model::record::RunRecord;
 use crate::model::signal::Signal;
-use crate::{notify, run, synth};
-use args::{Cli, Command, Global, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs};
+use crate::model::status::CollectionStatus;
+use crate::{manifest, notify, run, synth};
+use args::{
+    CheckArgs, Cli, Command, Global, LogFormat, PlanArgs, QueryArgs, RunArgs, SchemaArgs, StatusArgs, SynthArgs,
+};
 use clap::Parser;
 use input::Refused;
 use serde::Serialize;
@@ -24,6 +34,7 @@ use std::fs::File;
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// Becomes `Some` when the program should end.
@@ -31,36 +42,57 @@ type Interrupt = watch::Receiver<Option<Signal>>;
 
 /// Runs the program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(message) => {
-            printer::usage(&message);
-            return ExitCode::from(if message.use_stderr() { exit::INPUT } else { exit::OK });
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            printer::error(&Error::new(Kind::Unavailable, e).context("start the threads"));
+            printer::error(&Error::new(Kind::Unavailable, e).context("start the threads"), false);
             return ExitCode::from(exit::UNAVAILABLE);
         }
     };
-    let code = runtime.block_on(dispatch(&cli));
+    let code = bug::contained(|| match lambda::runtime_api() {
+        Some(address) => match runtime.block_on(lambda::serve(&address)) {
+            Ok(()) => exit::OK,
+            Err(error) => {
+                printer::error(&error, false);
+                exit::UNAVAILABLE
+            }
+        },
+        None => command(&runtime),
+    });
     // Blocking work that a signal left behind must not hold the process up.
     runtime.shutdown_background();
     ExitCode::from(code)
 }
 
+/// Carries out what the arguments say.
+fn command(runtime: &Runtime) -> u8 {
+    match Cli::try_parse() {
+        Ok(cli) => runtime.block_on(dispatch(&cli)),
+        Err(message) => {
+            printer::usage(&message);
+            if message.use_stderr() { exit::INPUT } else { exit::OK }
+        }
+    }
+}
+
 async fn dispatch(cli: &Cli) -> u8 {
+    let global = &cli.global;
     let interrupt = match signals::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => return failed(&error, exit::UNAVAILABLE),
+        Err(error) => return failed(global, &error, exit::UNAVAILABLE),
     };
-    let global = &cli.global;
     match &cli.command {
         Command::Run(args) => run(global, args, interrupt).await,
+        Command::Plan(args) => unless_stopped(plan(global, args), interrupt).await,
+        Command::Check(args) => unless_stopped(check(global, args), interrupt).await,
+        Command::Init => unless_stopped(init(global), interrupt).await,
+        Command::Completions(args) => {
+            ended(global, printer::result(&manual::completions(args.shell)), |_| exit::FAILED)
+        }
+        Command::Man => ended(global, manual::page().and_then(|page| printer::result(&page)), |_| exit::FAILED),
         Command::Status(args) => unless_stopped(status(global, args), interrupt).await,
         Command::Schema(args) => unless_stopped(schema(global, args), interrupt).await,
+        Command::Report(args) => report::report(global, args, interrupt).await,
         Command::Query(args) => unless_stopped(query(global, args), interrupt).await,
         Command::Synth(args) => unless_stopped(synth(global, args), interrupt).await,
     }
@@ -70,24 +102,24 @@ async fn dispatch(cli: &Cli) -> u8 {
 async fn run(global: &Global, args: &RunArgs, interrupt: Interrupt) -> u8 {
     let (progress, bars) = progress::of(global);
     logging::init(global, bars);
-    let (mut settings, specs) = match input::environment(global) {
+    let (mut settings, specs) = match input::environment(global).await {
         Ok(found) => found,
-        Err(why) => return refused(why),
+        Err(why) => return refused(global, why),
     };
     args.apply_to(&mut settings);
     let options = match input::run_options(args, &settings, &specs, interrupt.clone()) {
         Ok(options) => options,
-        Err(error) => return failed(&error, exit::INPUT),
+        Err(error) => return failed(global, &error, exit::INPUT),
     };
     let signal = || *interrupt.borrow();
     let record = match run::run(&settings, specs, options, progress).await {
         Ok(record) => record,
-        Err(error) => return failed(&error, exit::of_error(error.kind(), signal())),
+        Err(error) => return failed(global, &error, exit::of_error(error.kind(), signal())),
     };
     match show_run(&record, args.json) {
         Ok(()) => record.exit_code,
         // The data has landed whatever became of the summary.
-        Err(error) => failed(&error, record.exit_code.max(exit::FAILED)),
+        Err(error) => failed(global, &error, record.exit_code.max(exit::FAILED)),
     }
 }
 
@@ -96,24 +128,89 @@ fn show_run(record: &RunRecord, as_json: bool) -> Result<()> {
     printer::result(&text)
 }
 
+async fn plan(global: &Global, args: &PlanArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(global, why),
+    };
+    let options = match input::plan_options(args, &settings, &specs) {
+        Ok(options) => options,
+        Err(error) => return failed(global, &error, exit::INPUT),
+    };
+    let shown = run::plan::plan(&settings, &specs, &options).await.and_then(|plan| {
+        let text = if args.json { json(&plan)? } else { notify::plan_table(&plan, printer::width()) };
+        printer::result(&text)
+    });
+    ended(global, shown, |_| exit::FAILED)
+}
+
+/// Ends with the code of its verdict.
+async fn check(global: &Global, args: &CheckArgs) -> u8 {
+    logging::init(global, None);
+    let (settings, specs) = match input::environment(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(global, why),
+    };
+    let report = match run::check::check(&settings, &specs, run::check::probes(&settings)).await {
+        Ok(report) => report,
+        Err(error) => return failed(global, &error, exit::of_error(error.kind(), None)),
+    };
+    let all = global.verbose > 0;
+    let text = if args.json { json(&report) } else { Ok(notify::check_list(&report, printer::width(), all)) };
+    match text.and_then(|text| printer::result(&text)) {
+        Ok(()) => report.exit_code,
+        Err(error) => failed(global, &error, report.exit_code.max(exit::FAILED)),
+    }
+}
+
+/// The proposal goes to stdout, to be looked over and kept as `collections.csv`.
+async fn init(global: &Global) -> u8 {
+    logging::init(global, None);
+    let (source, timezone) = match input::source(global).await {
+        Ok(found) => found,
+        Err(why) => return refused(global, why),
+    };
+    let shown = run::init::init(&source, timezone).await.and_then(|rows| printer::result(&manifest::proposed(&rows)));
+    ended(global, shown, |kind| exit::of_error(kind, None))
+}
+
 async fn status(global: &Global, args: &StatusArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
-        Err(why) => return refused(why),
+        Err(why) => return refused(global, why),
     };
     let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
         let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
-        printer::result(&text)
+        printer::result(&text)?;
+        Ok(statuses)
     });
-    ended(shown, |_| exit::FAILED)
+    match shown {
+        Ok(statuses) if late(&specs, &statuses) => exit::FAILED,
+        shown => ended(global, shown.map(drop), |_| exit::FAILED),
+    }
+}
+
+/// Names every collection that is further behind than its row of the manifest allows; whether there is one.
+fn late(specs: &[CollectionSpec], statuses: &[CollectionStatus]) -> bool {
+    let mut some = false;
+    for spec in specs.iter().filter(|spec| spec.max_lag.is_some()) {
+        let Namespace { database, collection } = &spec.namespace;
+        let status = statuses.iter().find(|s| s.database == *database && s.collection == *collection);
+        if let Some(why) = status.and_then(|status| lag::late(spec, status.lag_seconds)) {
+            tracing::warn!(collection = %spec.namespace, "{} {why}", spec.namespace);
+            some = true;
+        }
+    }
+    some
 }
 
 async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
-        Err(why) => return refused(why),
+        Err(why) => return refused(global, why),
     };
     let shown = run::schema::schema(&settings, &specs, &args.collection).await.and_then(|table| {
         let text = match () {
@@ -123,7 +220,7 @@ async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
         };
         printer::result(&text)
     });
-    ended(shown, |_| exit::FAILED)
+    ended(global, shown, |_| exit::FAILED)
 }
 
 async fn synth(global: &Global, args: &SynthArgs) -> u8 {
@@ -145,19 +242,19 @@ async fn synth(global: &Global, args: &SynthArgs) -> u8 {
             report.days, report.until
         ))
     });
-    ended(shown, |kind| exit::of_error(kind, None))
+    ended(global, shown, |kind| exit::of_error(kind, None))
 }
 
 /// The query's rows go to stdout or into `--out`, as they come.
 async fn query(global: &Global, args: &QueryArgs) -> u8 {
     logging::init(global, None);
-    let (settings, specs) = match input::environment(global) {
+    let (settings, specs) = match input::environment(global).await {
         Ok(found) => found,
-        Err(why) => return refused(why),
+        Err(why) => return refused(global, why),
     };
     let request = match input::query(args) {
         Ok(request) => request,
-        Err(error) => return failed(&error, exit::INPUT),
+        Err(error) => return failed(global, &error, exit::INPUT),
     };
     let shown = match &args.out {
         Some(path) => match File::create(path).or_error(Kind::Lake, format!("create {}", path.display())) {
@@ -171,7 +268,7 @@ async fn query(global: &Global, args: &QueryArgs) -> u8 {
             if stdout.is_closed() { Ok(()) } else { shown }
         }
     };
-    ended(shown, |_| exit::FAILED)
+    ended(global, shown, |_| exit::FAILED)
 }
 
 /// Ends a command that has nothing to bring in order when a signal comes.
@@ -182,24 +279,40 @@ async fn unless_stopped(command: impl Future<Output = u8>, mut interrupt: Interr
     }
 }
 
-fn ended(result: Result<()>, code: impl FnOnce(Kind) -> u8) -> u8 {
+fn ended(global: &Global, result: Result<()>, code: impl FnOnce(Kind) -> u8) -> u8 {
     match result {
         Ok(()) => exit::OK,
-        Err(error) => failed(&error, code(error.kind())),
+        Err(error) => failed(global, &error, code(error.kind())),
     }
 }
 
-fn failed(error: &Error, code: u8) -> u8 {
-    printer::error(error);
+/// Says what went wrong: as a line of the log where the log is read by programs.
+fn failed(global: &Global, error: &Error, code: u8) -> u8 {
+    match global.log {
+        LogFormat::Json => tracing::error!(hint = error.hint_text(), detail = error.detail_text(), "{error}"),
+        LogFormat::Text => printer::error(error, global.verbose > 0),
+    }
     code
 }
 
-fn refused(why: Refused) -> u8 {
+fn refused(global: &Global, why: Refused) -> u8 {
     match why {
-        Refused::Flags(error) => printer::error(&error),
-        Refused::Files(problems) => printer::problems(&problems),
+        Refused::Flags(error) => failed(global, &error, exit::INPUT),
+        Refused::Unavailable(error) => failed(global, &error, exit::UNAVAILABLE),
+        Refused::Files(problems) => wrong(global, &problems, exit::INPUT),
+        Refused::Secrets(problems) => wrong(global, &problems, exit::UNAVAILABLE),
     }
-    exit::INPUT
+}
+
+/// Says everything that is wrong with the files a person wrote.
+fn wrong(global: &Global, problems: &[Problem], code: u8) -> u8 {
+    match global.log {
+        LogFormat::Json => {
+            problems.iter().for_each(|problem| tracing::error!(hint = problem.hint.as_deref(), "{problem}"));
+        }
+        LogFormat::Text => printer::problems(problems),
+    }
+    code
 }
 
 /// One JSON document on lines of its own.

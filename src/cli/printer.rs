@@ -77,10 +77,16 @@ impl Write for Results {
     }
 }
 
-/// Says in one line what went wrong and what to do next.
-pub fn error(error: &Error) {
-    let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    talk(format!("error: {error}{hint}\n").as_bytes());
+/// Says in one line what went wrong, in another what to do next, and with `detail` what is known besides.
+pub fn error(error: &Error, detail: bool) {
+    let mut text = format!("error: {error}\n");
+    if let Some(hint) = error.hint_text() {
+        text += &format!("  hint: {hint}\n");
+    }
+    if let Some(more) = error.detail_text().filter(|_| detail) {
+        text += &format!("  detail: {more}\n");
+    }
+    talk(text.as_bytes());
 }
 
 /// Says everything that is wrong with the files a person wrote, with what to write instead below each.

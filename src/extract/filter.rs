@@ -6,7 +6,9 @@
 use crate::model::collection::FieldPath;
 use crate::model::modified::{modified_ms, time_at};
 use crate::model::time::SECONDS_BELOW;
-use bson::{Bson, DateTime, Document, RawDocument, Timestamp, doc, oid::ObjectId};
+use bson::raw::RawElement;
+use bson::spec::ElementType;
+use bson::{Bson, DateTime, Document, RawBsonRef, RawDocument, Timestamp, doc, oid::ObjectId};
 use chrono::{Datelike, Days};
 use chrono_tz::Tz;
 
@@ -30,6 +32,12 @@ impl Window {
     /// Whether the document tells its time itself, rather than by its `_id`.
     pub fn is_dated(&self, document: &RawDocument) -> bool {
         time_at(document, &self.path, self.timezone).is_some()
+    }
+
+    /// Whether damage may hide the document's time. It is read then, whatever the window: what cannot be read belongs
+    /// into the quarantine and must not pass for an old document (P6).
+    pub fn is_hidden_from(&self, document: &RawDocument) -> bool {
+        !self.is_dated(document) && is_torn(document.iter_elements(), DEPTH_MAX)
     }
 
     /// Finds every document of the window that tells its time itself.
@@ -68,6 +76,28 @@ impl Window {
         }
         Some(filter)
     }
+}
+
+/// Levels that are looked into; nobody's document has more.
+const DEPTH_MAX: usize = 200;
+
+/// Whether the elements break off, here or below.
+fn is_torn<'a>(mut elements: impl Iterator<Item = bson::error::Result<RawElement<'a>>>, levels: usize) -> bool {
+    elements.any(|element| {
+        let Ok(element) = element else { return true };
+        match element.element_type() {
+            ElementType::EmbeddedDocument | ElementType::Array if levels == 0 => true,
+            ElementType::EmbeddedDocument => match element.value() {
+                Ok(RawBsonRef::Document(below)) => is_torn(below.iter_elements(), levels - 1),
+                _ => true,
+            },
+            ElementType::Array => match element.value() {
+                Ok(RawBsonRef::Array(below)) => is_torn(below.iter_elements(), levels - 1),
+                _ => true,
+            },
+            _ => false,
+        }
+    })
 }
 
 /// What the server leaves out. A path below another one is dropped: the server refuses such pairs.

@@ -10,6 +10,9 @@
 mod dump;
 mod filter;
 mod mongo;
+mod survey;
+
+pub use survey::{Listed, ListedKind, Survey, WindowRequest, open as open_survey};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::batch::RawBatch;

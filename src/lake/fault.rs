@@ -42,7 +42,7 @@ const UNUSABLE: [(&str, &str, &str); 11] = [
 /// Which class an error belongs to.
 pub(super) fn classify(error: &StoreError) -> Fault {
     let text = error.to_string();
-    if unusable(error, &text).is_some() {
+    if unusable(error, &text).is_some() || cause::<Error>(error).is_some() {
         return Fault::Unusable;
     }
     match error {
@@ -61,6 +61,13 @@ pub(super) fn classify(error: &StoreError) -> Fault {
 
 /// The error of a failed request; `what` names the action and its key.
 pub(super) fn error(error: &StoreError, what: impl Display) -> Error {
+    if let Some(own) = cause::<Error>(error) {
+        let again = Error::new(own.kind(), own).context(what);
+        return match own.hint_text() {
+            Some(hint) => again.hint(hint),
+            None => again,
+        };
+    }
     let text = error.to_string();
     if let Some((meaning, hint)) = unusable(error, &text) {
         return Error::new(Kind::Unavailable, meaning).context(what).hint(hint);
@@ -71,6 +78,16 @@ pub(super) fn error(error: &StoreError, what: impl Display) -> Error {
         Some(_) => "the connection to the store broke".to_owned(),
     };
     Error::new(Kind::Lake, message).context(what)
+}
+
+/// Whether the store says that permission is missing, which S3 says also of objects that are not there.
+pub(super) fn is_forbidden(error: &StoreError) -> bool {
+    matches!(error, StoreError::PermissionDenied { .. }) || code(&error.to_string()) == Some("AccessDenied")
+}
+
+/// Wraps an error of ours about credentials for its way through the store's client; [`error`] finds it again.
+pub(super) fn no_credentials(error: Error) -> StoreError {
+    StoreError::Generic { store: "S3", source: Box::new(error) }
 }
 
 /// What is wrong with the lake as a whole, when that is what the error says.

@@ -65,6 +65,36 @@ pub fn partition_of(key: &str) -> Option<&str> {
     (partition.is_empty() || partition.split('/').all(named)).then_some(partition)
 }
 
+/// The values of a partition's folders as readers know them, escapes put back; `__HIVE_DEFAULT_PARTITION__` stays, which
+/// is how a catalog spells that there is no value.
+pub fn partition_values(folders: &str) -> Vec<String> {
+    folders.split('/').filter_map(|folder| folder.split_once('=')).map(|(_, value)| unescaped(value)).collect()
+}
+
+/// `%XX` put back; what is no such escape, or gives no UTF-8, stays as it is.
+pub fn unescaped(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = (first == b'%')
+            .then(|| after.first_chunk::<2>())
+            .flatten()
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
+}
+
 /// How far the collection has been read.
 pub fn watermark_key(ns: &Namespace) -> String {
     format!("{STATE}/watermarks/{}.csv", ns.folder())
@@ -110,6 +140,11 @@ pub fn catalog_key(database: &str) -> String {
     format!("{STATE}/catalog/{}.json", fold(database))
 }
 
+/// What the lease on a part of the catalog is called: no collection is of that database.
+pub fn catalog_lease(group: &str) -> Namespace {
+    Namespace { database: STATE.to_owned(), collection: group.to_owned() }
+}
+
 /// The lease of the collection in an object store.
 pub fn lease_key(ns: &Namespace) -> String {
     format!("{STATE}/leases/{}.json", ns.folder())
@@ -120,9 +155,22 @@ pub fn lock_key(ns: &Namespace) -> String {
     format!("{STATE}/leases/{}.lock", ns.folder())
 }
 
+/// An object that `check` writes, reads and removes again.
+pub fn probe_key(run_id: &str) -> String {
+    format!("{STATE}/check/{run_id}")
+}
+
+/// Folder of the run records.
+pub const RUNS: &str = "_lakefold/runs";
+
 /// The record of a run.
 pub fn run_key(run_id: &str) -> String {
-    format!("{STATE}/runs/{run_id}.json")
+    crate::model::record::key(run_id)
+}
+
+/// The run whose record is at `key`; `None`: not a key of a record.
+pub fn run_of(key: &str) -> Option<&str> {
+    key.strip_prefix(RUNS)?.strip_prefix('/')?.strip_suffix(".json")
 }
 
 /// Documents of a run that could not be read, byte for byte (`bson`) or their reasons (`jsonl`).
@@ -161,6 +209,7 @@ mod tests {
         assert_eq!(lease_key(&ns()), "_lakefold/leases/hospital/lab_results.json");
         assert_eq!(lock_key(&ns()), "_lakefold/leases/hospital/lab_results.lock");
         assert_eq!(run_key("R"), "_lakefold/runs/R.json");
+        assert_eq!((run_of("_lakefold/runs/R.json"), run_of("_lakefold/runs/R.txt")), (Some("R"), None));
         assert_eq!(quarantine_key(&ns(), "R", "bson"), "_lakefold/quarantine/hospital/lab_results/R.bson");
     }
 
@@ -178,6 +227,14 @@ mod tests {
         ] {
             assert_eq!(partition_of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn damaged_escapes_stay_as_they_are() {
+        assert_eq!(partition_values("date=2024-05-01/id1=A%2FB%20%C3%A9"), ["2024-05-01", "A/B é"]);
+        assert_eq!(unescaped("100%"), "100%");
+        assert_eq!(unescaped("%zz%4"), "%zz%4");
+        assert_eq!(unescaped("%ff"), "%ff");
     }
 
     #[test]

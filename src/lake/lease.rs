@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// Version of the lease's JSON.
 const FORMAT: u32 = 1;
@@ -247,7 +248,9 @@ fn lock(disk: &Disk, key: &Path, owner: Owner) -> Result<Held> {
         return Err(busy(&holder_in(disk, key)));
     };
     let record = Record::new(owner, Utc::now()).bytes()?;
-    file.set_len(0).and_then(|()| file.write_all(&record)).or_error(Kind::Lake, "name the holder")?;
+    file.set_len(0)
+        .and_then(|()| file.write_all(&record))
+        .map_err(|e| disk.failed(&e, format!("name the holder in {key}")))?;
     Ok(Held::Local { file })
 }
 
@@ -324,7 +327,7 @@ async fn acquire(lake: &Lake, remote: Arc<Remote>, key: Path, owner: Owner) -> R
                 let renewed = Mutex::new(Renewed { version, at });
                 let shared = Arc::new(Shared { lost: AtomicBool::new(false), renewed, renewing: Default::default() });
                 let task = renew(Arc::clone(&remote), key.clone(), Arc::clone(&shared), record);
-                return Ok(Held::Remote { remote, key, shared, renewing: tokio::spawn(task) });
+                return Ok(Held::Remote { remote, key, shared, renewing: tokio::spawn(task.in_current_span()) });
             }
             // Somebody else took it, or gave it back, between our look and our write.
             Err(e) if e.kind() == Kind::Conflict => {}

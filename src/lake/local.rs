@@ -74,14 +74,14 @@ impl Disk {
         let target = self.file(key);
         // A write bound to fail should not first copy a large file; the check that counts is the one below.
         self.check(&target, expect).map_err(|e| e.context(what()))?;
-        let aside = self.write_aside(content).map_err(|e| failed(&e, what()))?;
-        let metadata = aside.as_file().metadata().map_err(|e| failed(&e, what()))?;
+        let aside = self.write_aside(content).map_err(|e| self.failed(&e, what()))?;
+        let metadata = aside.as_file().metadata().map_err(|e| self.failed(&e, what()))?;
         self.counters.put(metadata.len());
-        let _lock = self.lock().map_err(|e| failed(&e, what()))?;
+        let _lock = self.lock().map_err(|e| self.failed(&e, what()))?;
         self.check(&target, expect).map_err(|e| e.context(what()))?;
-        create_folders(target.parent()).map_err(|e| failed(&e, what()))?;
-        aside.persist(&target).map_err(|e| failed(&e.error, what()))?;
-        target.parent().map_or(Ok(()), sync_folder).map_err(|e| failed(&e, what()))?;
+        create_folders(target.parent()).map_err(|e| self.failed(&e, what()))?;
+        aside.persist(&target).map_err(|e| self.failed(&e.error, what()))?;
+        target.parent().map_or(Ok(()), sync_folder).map_err(|e| self.failed(&e, what()))?;
         Ok(version_of(&metadata))
     }
 
@@ -90,12 +90,12 @@ impl Disk {
         let what = || format!("delete {}", layout::shown(key.as_ref()));
         let target = self.file(key);
         one(&self.counters.deletes);
-        let _lock = self.lock().map_err(|e| failed(&e, what()))?;
+        let _lock = self.lock().map_err(|e| self.failed(&e, what()))?;
         if !target.exists() {
             return Ok(());
         }
         self.check(&target, expect).map_err(|e| e.context(what()))?;
-        std::fs::remove_file(&target).map_err(|e| failed(&e, what()))?;
+        std::fs::remove_file(&target).map_err(|e| self.failed(&e, what()))?;
         let table_depth = self.root.components().count() + 2;
         let mut folder = target.parent();
         while let Some(path) = folder.filter(|path| path.components().count() > table_depth) {
@@ -105,7 +105,7 @@ impl Disk {
             }
             folder = path.parent();
         }
-        folder.map_or(Ok(()), sync_folder).map_err(|e| failed(&e, what()))
+        folder.map_or(Ok(()), sync_folder).map_err(|e| self.failed(&e, what()))
     }
 
     /// Opens a lock file and takes it for as long as the returned file is open; `None`: another process has it.
@@ -115,19 +115,34 @@ impl Disk {
             create_folders(path.parent())?;
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)
         };
-        let file = open().map_err(|e| failed(&e, format!("open {}", layout::shown(key.as_ref()))))?;
+        let file = open().map_err(|e| self.failed(&e, format!("open {}", layout::shown(key.as_ref()))))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(failed(&e, format!("lock {}", layout::shown(key.as_ref())))),
+            Err(TryLockError::Error(e)) => Err(self.failed(&e, format!("lock {}", layout::shown(key.as_ref())))),
         }
+    }
+
+    /// What an error of the disk means, with the folder it is about.
+    pub(super) fn failed(&self, e: &io::Error, what: impl std::fmt::Display) -> Error {
+        let root = self.root.display();
+        let error = match e.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Error::new(Kind::Unavailable, e).hint(format!("let this user write in the lake's folder {root}"))
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Error::new(Kind::Lake, e).hint(format!("make room on the disk of {root}, then run again"))
+            }
+            _ => Error::new(Kind::Lake, e),
+        };
+        error.context(what)
     }
 
     fn check(&self, target: &Path, expect: &Expect) -> Result<()> {
         let found = match std::fs::metadata(target) {
             Ok(metadata) => Some(version_of(&metadata)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(failed(&e, "look at it")),
+            Err(e) => return Err(self.failed(&e, "look at it")),
         };
         if expect.holds(found.as_ref()) { Ok(()) } else { Err(super::conflict(found.is_some())) }
     }
@@ -204,16 +219,6 @@ fn create_folders(folder: Option<&Path>) -> io::Result<()> {
 /// Makes what was renamed into or removed from a folder durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-fn failed(e: &io::Error, what: impl std::fmt::Display) -> Error {
-    let error = match e.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::new(Kind::Unavailable, e).hint("let this user write in the lake's folder")
-        }
-        _ => Error::new(Kind::Lake, e),
-    };
-    error.context(what)
 }
 
 #[cfg(test)]

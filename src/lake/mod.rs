@@ -10,7 +10,9 @@
 //! - **P10**: large files are sent in parts from a few fixed buffers; errors name keys, never contents.
 
 mod counting;
+mod credentials;
 mod fault;
+pub mod file;
 mod footer;
 pub mod layout;
 mod lease;
@@ -18,6 +20,7 @@ mod local;
 mod open;
 mod owner;
 mod remote;
+mod s3;
 pub mod state;
 mod version;
 pub mod watermark;
@@ -29,7 +32,9 @@ pub use lease::{Holder, Lease};
 pub use owner::{is_abandoned, mark};
 pub use version::{Expect, Object, Version};
 
+use crate::aws::Aws;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::model::record::Requests;
 use crate::model::settings::LakeSettings;
 use bytes::Bytes;
 use counting::Counters;
@@ -71,12 +76,12 @@ impl Lake {
     /// [`Kind::Unavailable`] when the bucket is missing, credentials or permissions do not suffice, nothing answers
     /// or the path is not a folder; [`Kind::Input`] when the URL is not one of a lake.
     pub async fn open(settings: &LakeSettings) -> Result<Self> {
-        Self::open_with(settings, &open::aws_variables()).await
+        Ok(Self { inner: Arc::new(open::open(settings, Aws::of_process(), &open::aws_variables()).await?) })
     }
 
     /// As [`Lake::open`], with `(name, value)` pairs in place of this process's `AWS_` variables.
     pub async fn open_with(settings: &LakeSettings, aws: &[(String, String)]) -> Result<Self> {
-        Ok(Self { inner: Arc::new(open::open(settings, aws).await?) })
+        Ok(Self { inner: Arc::new(open::open(settings, &Aws::of_variables(aws), aws).await?) })
     }
 
     /// The lake's URL without credentials, to be shown.
@@ -166,6 +171,17 @@ impl Lake {
         objects.map(move |meta| object(meta.map_err(|e| fault::error(&e, &what))?)).boxed()
     }
 
+    /// As [`Lake::list`], beginning behind the key `after`, so that of many objects only the last are listed.
+    pub fn list_after(&self, prefix: &str, after: &str) -> BoxStream<'_, Result<Object>> {
+        let (path, after) = match self.path(prefix).and_then(|path| Ok((path, self.path(after)?))) {
+            Ok(paths) => paths,
+            Err(e) => return futures::stream::once(async { Err(e) }).boxed(),
+        };
+        let what = format!("list {prefix}");
+        let objects = self.inner.store.list_with_offset((!path.is_root()).then_some(&path), &after);
+        objects.map(move |meta| object(meta.map_err(|e| fault::error(&e, &what))?)).boxed()
+    }
+
     /// The store itself, counted, for readers of Parquet. Writing through it would bypass every condition.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.inner.store)
@@ -176,9 +192,49 @@ impl Lake {
         StorePath::parse(key).or_error(Kind::Lake, "read a key of the lake")
     }
 
+    /// The store's clock, by the answers it gave so far; `None` on a disk, whose clock is this machine's.
+    pub fn store_time(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        match &self.inner.backend {
+            Backend::Remote(remote) => Some(remote.now()),
+            Backend::Local(_) => None,
+        }
+    }
+
+    /// Aborts the multipart uploads below the folder `prefix` that a dead run left unfinished; returns how many. Only
+    /// for a folder this run holds the lease of. Stores other than S3 forget such uploads by themselves.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] without the permission for it; the data do not suffer from uploads that stay.
+    pub async fn abort_uploads(&self, prefix: &str) -> Result<u64> {
+        let path = self.path(prefix)?;
+        match &self.inner.backend {
+            Backend::Remote(remote) => remote.abort_uploads(&path).await,
+            Backend::Local(_) => Ok(0),
+        }
+    }
+
     /// What was asked of the store so far.
     pub fn requests(&self) -> RequestCounts {
         self.inner.counters.snapshot()
+    }
+
+    /// The same for the record of a run, with the limits requests are under.
+    pub fn requests_record(&self) -> Requests {
+        let counts = self.requests();
+        let mut record = Requests {
+            reads: counts.gets + counts.heads,
+            writes: counts.puts,
+            lists: counts.lists,
+            deletes: counts.deletes,
+            repeated: counts.retries,
+            ..Requests::default()
+        };
+        if let Backend::Remote(remote) = &self.inner.backend {
+            record.at_once = remote.at_once() as u64;
+            record.repeats = remote.repeats() as u64;
+            record.repeats_within = open::REPEATS_WITHIN.as_secs();
+        }
+        record
     }
 }
 

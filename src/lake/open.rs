@@ -3,21 +3,22 @@
 use super::counting::{Counters, Counting};
 use super::fault::{self, Fault};
 use super::local::Disk;
-use super::remote::{Completion, Remote, S3Delete};
+use super::remote::{Completion, Remote, S3Parts};
+use super::s3;
 use super::wire::{Wire, WireConnector};
 use super::{Backend, Inner};
+use crate::aws::Aws;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::redact::url_credentials;
 use crate::model::settings::LakeSettings;
+use crate::tls;
 use futures::StreamExt;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::client::HttpConnector;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,25 +32,31 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The probe at the start ends sooner than a request within a run: somebody may be watching.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Repetitions of one request within a run; below the five minutes a signature lives.
-fn retries() -> RetryConfig {
+/// How often one request is repeated within a run when `AWS_MAX_ATTEMPTS` does not say.
+pub(super) const REPEATS: usize = 10;
+
+/// For how long one request is repeated within a run; below the five minutes a signature lives.
+pub(super) const REPEATS_WITHIN: Duration = Duration::from_secs(180);
+
+/// Repetitions of one request within a run.
+pub(super) fn retries() -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
             init_backoff: Duration::from_millis(100),
             max_backoff: Duration::from_secs(15),
             base: 2.0,
         },
-        max_retries: 10,
-        retry_timeout: Duration::from_secs(180),
+        max_retries: REPEATS,
+        retry_timeout: REPEATS_WITHIN,
     }
 }
 
 /// Repetitions of the probe: one dropped connection is forgiven, a dead endpoint is reported within seconds.
-fn probe_retries() -> RetryConfig {
+pub(super) fn probe_retries() -> RetryConfig {
     RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(5), ..retries() }
 }
 
-/// The `AWS_` variables of this process: credentials, region and endpoint in the ordinary spelling.
+/// The `AWS_` variables of this process.
 pub(super) fn aws_variables() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -57,8 +64,8 @@ pub(super) fn aws_variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Opens the lake and makes sure that it answers.
-pub(super) async fn open(settings: &LakeSettings, aws: &[(String, String)]) -> Result<Inner> {
+/// Opens the lake and makes sure that it answers. Of `variables` those count that set limits to S3's HTTP client.
+pub(super) async fn open(settings: &LakeSettings, aws: &Aws, variables: &[(String, String)]) -> Result<Inner> {
     let counters = Arc::new(Counters::default());
     if let Some(path) = settings.url.strip_prefix("file:") {
         // `file:PATH`, `file:/PATH` and `file:///PATH` name a path as it is, without percent signs decoded.
@@ -75,10 +82,10 @@ pub(super) async fn open(settings: &LakeSettings, aws: &[(String, String)]) -> R
     };
     let bucket = url.host_str().filter(|bucket| !bucket.is_empty()).ok_or_else(|| wrong("no bucket in it"))?;
     let prefix = Path::from_url_path(url.path()).or_error(Kind::Input, "read the prefix in [lake] url")?;
-    let wire = Wire::new(Arc::clone(&counters));
+    let wire = Wire::new(Arc::clone(&counters), settings.s3.requests);
     let place = Place { bucket, prefix, url: &url, counters, wire };
     match url.scheme() {
-        "s3" => s3(place, settings, aws).await,
+        "s3" => s3::open(place, settings, aws, variables).await,
         "gs" => google(place).await,
         "az" => azure(place).await,
         other => Err(wrong(&format!("`{other}` is no scheme of a lake"))),
@@ -86,12 +93,12 @@ pub(super) async fn open(settings: &LakeSettings, aws: &[(String, String)]) -> R
 }
 
 /// Where in which kind of store.
-struct Place<'a> {
-    bucket: &'a str,
-    prefix: Path,
+pub(super) struct Place<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) prefix: Path,
     url: &'a Url,
     counters: Arc<Counters>,
-    wire: Arc<Wire>,
+    pub(super) wire: Arc<Wire>,
 }
 
 async fn local(path: PathBuf, counters: Arc<Counters>) -> Result<Inner> {
@@ -109,86 +116,41 @@ async fn local(path: PathBuf, counters: Arc<Counters>) -> Result<Inner> {
     })
 }
 
-async fn s3(place: Place<'_>, settings: &LakeSettings, aws: &[(String, String)]) -> Result<Inner> {
-    let mut builder = AmazonS3Builder::new().with_bucket_name(place.bucket);
-    for (name, value) in aws {
-        // Variables of other AWS programs, `AWS_PROFILE` among them, are none of the store's.
-        if let Ok(key) = name.to_ascii_lowercase().parse() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    let endpoint = settings
-        .endpoint
-        .clone()
-        .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::S3Endpoint))
-        .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
-    let mut options = client_options();
-    if let Some(endpoint) = &endpoint {
-        options = options.with_allow_http(endpoint.starts_with("http://"));
-        let endpoint = if settings.path_style { endpoint.clone() } else { with_bucket(endpoint, place.bucket)? };
-        builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
-    }
-    if let Some(region) = &settings.region {
-        builder = builder.with_region(region);
-    }
-    let connector = WireConnector(Arc::clone(&place.wire));
-    let http = connector.connect(&options).or_error(Kind::Lake, "set up the HTTP client")?;
-    let builder = builder
-        .with_virtual_hosted_style_request(!settings.path_style)
-        .with_client_options(options)
-        .with_http_connector(connector);
-    let build = |retries| builder.clone().with_retry(retries).build().map_err(|e| fault::error(&e, "set up S3"));
-    probe(&build(probe_retries())?, &place, endpoint.as_deref()).await?;
-    let signer = build(retries())?;
-    let delete = S3Delete { signer: signer.clone(), http, prefix: place.prefix.clone() };
-    Ok(remote(place, signer, Completion::S3, Some(delete)))
-}
-
 async fn google(place: Place<'_>) -> Result<Inner> {
     let builder = GoogleCloudStorageBuilder::from_env()
         .with_bucket_name(place.bucket)
-        .with_client_options(client_options())
+        .with_client_options(client_options()?)
         .with_http_connector(WireConnector(Arc::clone(&place.wire)));
     let build = |retries| {
         builder.clone().with_retry(retries).build().map_err(|e| fault::error(&e, "set up Google Cloud Storage"))
     };
     probe(&build(probe_retries())?, &place, None).await?;
     let store = build(retries())?;
-    Ok(remote(place, store, Completion::Google, None))
+    Ok(remote(place, store, Completion::Google, S3Parts::default()))
 }
 
 async fn azure(place: Place<'_>) -> Result<Inner> {
     let builder = MicrosoftAzureBuilder::from_env()
         .with_container_name(place.bucket)
-        .with_client_options(client_options())
+        .with_client_options(client_options()?)
         .with_http_connector(WireConnector(Arc::clone(&place.wire)));
     let build =
         |retries| builder.clone().with_retry(retries).build().map_err(|e| fault::error(&e, "set up Azure Blob"));
     probe(&build(probe_retries())?, &place, None).await?;
     let store = build(retries())?;
-    Ok(remote(place, store, Completion::Unconditional, None))
+    Ok(remote(place, store, Completion::Unconditional, S3Parts::default()))
 }
 
-fn remote(place: Place<'_>, store: impl ObjectStore, completion: Completion, delete: Option<S3Delete>) -> Inner {
+pub(super) fn remote(place: Place<'_>, store: impl ObjectStore, completion: Completion, s3: S3Parts) -> Inner {
     let prefixed = PrefixStore::new(store, place.prefix.clone());
     let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(prefixed, Arc::clone(&place.counters)));
-    Inner {
-        url: shown(place.url),
-        store: Arc::clone(&store),
-        backend: Backend::Remote(Arc::new(Remote::new(
-            store,
-            completion,
-            delete,
-            place.wire,
-            Arc::clone(&place.counters),
-        ))),
-        counters: place.counters,
-    }
+    let remote = Remote::new(Arc::clone(&store), completion, s3, place.wire, Arc::clone(&place.counters));
+    Inner { url: shown(place.url), store, backend: Backend::Remote(Arc::new(remote)), counters: place.counters }
 }
 
 /// One listing that is nearly empty in every lake: a wrong bucket, key, region, endpoint or permission shows here
 /// and not halfway through the first table.
-async fn probe(store: &impl ObjectStore, place: &Place<'_>, endpoint: Option<&str>) -> Result<()> {
+pub(super) async fn probe(store: &impl ObjectStore, place: &Place<'_>, endpoint: Option<&str>) -> Result<()> {
     let what = match endpoint {
         Some(endpoint) => format!("open the lake {} at {}", shown(place.url), url_credentials(endpoint)),
         None => format!("open the lake {}", shown(place.url)),
@@ -214,16 +176,14 @@ async fn probe(store: &impl ObjectStore, place: &Place<'_>, endpoint: Option<&st
     }
 }
 
-fn client_options() -> ClientOptions {
-    ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
-}
-
-/// `https://store.example` becomes `https://bucket.store.example`, as the client wants it for virtual hosting.
-fn with_bucket(endpoint: &str, bucket: &str) -> Result<String> {
-    let mut url = Url::parse(endpoint).or_error(Kind::Input, "read the S3 endpoint")?;
-    let host = format!("{bucket}.{}", url.host_str().unwrap_or_default());
-    url.set_host(Some(&host)).or_error(Kind::Input, "put the bucket into the S3 endpoint")?;
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+/// Options of every client of a store; each brings the bundled roots where the system has none.
+pub(super) fn client_options() -> Result<ClientOptions> {
+    let mut options = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
+    for root in tls::bundled_roots() {
+        let root = Certificate::from_der(root).or_error(Kind::Lake, "read a root certificate")?;
+        options = options.with_root_certificate(root);
+    }
+    Ok(options)
 }
 
 /// Without user, password, query and fragment: account keys and tokens get pasted there.
@@ -241,17 +201,15 @@ mod tests {
         assert_eq!(shown(&url), "s3://bucket/pre/fix");
     }
 
-    #[test]
-    fn virtual_hosting_puts_the_bucket_before_the_host() {
-        assert_eq!(with_bucket("http://localhost:9000", "b").expect("url"), "http://b.localhost:9000");
-    }
-
     #[tokio::test]
     async fn what_is_no_lake_is_an_input_error() {
         for url in ["ftp://bucket/x", "lake", "s3:///x", "file:"] {
-            let settings =
-                LakeSettings { url: url.to_owned(), endpoint: None, region: None, path_style: true, zstd_level: 3 };
-            assert_eq!(open(&settings, &[]).await.err().map(|e| e.kind()), Some(Kind::Input), "{url}");
+            let settings = LakeSettings::at(url);
+            assert_eq!(
+                open(&settings, &Aws::of_variables(&[]), &[]).await.err().map(|e| e.kind()),
+                Some(Kind::Input),
+                "{url}"
+            );
         }
     }
 }

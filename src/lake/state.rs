@@ -10,11 +10,33 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// [`Kind::Unavailable`] when its format is newer than `newest`; [`Kind::Lake`] when it cannot be read.
 pub async fn load<T: DeserializeOwned>(lake: &Lake, key: &str, newest: u32) -> Result<Option<(T, Version)>> {
-    match lake.get(key).await? {
-        Some((bytes, version)) => {
-            Ok(Some((decode(&bytes, newest).map_err(|e| e.context(format!("read {key}")))?, version)))
-        }
-        None => Ok(None),
+    match look(lake, key, newest).await? {
+        Stored::Nothing => Ok(None),
+        Stored::Object(object, version) => Ok(Some((object, version))),
+        Stored::Damaged(_, error) => Err(error),
+    }
+}
+
+/// What is at a key, for whoever can do without it when it is damaged.
+pub enum Stored<T> {
+    /// Nothing.
+    Nothing,
+    /// The object.
+    Object(T, Version),
+    /// Something that cannot be read, in contrast to a lake that does not answer.
+    Damaged(Version, Error),
+}
+
+/// As [`load`], but a damaged object is no error.
+///
+/// # Errors
+/// [`Kind::Unavailable`] when its format is newer than `newest`; what reading the lake ends with.
+pub async fn look<T: DeserializeOwned>(lake: &Lake, key: &str, newest: u32) -> Result<Stored<T>> {
+    let Some((bytes, version)) = lake.get(key).await? else { return Ok(Stored::Nothing) };
+    match decode(&bytes, newest).map_err(|e| e.context(format!("read {key}"))) {
+        Ok(object) => Ok(Stored::Object(object, version)),
+        Err(error) if error.kind() == Kind::Lake => Ok(Stored::Damaged(version, error)),
+        Err(error) => Err(error),
     }
 }
 

@@ -64,7 +64,10 @@ struct Row {
     rows_inserted: u64,
     rows_updated: u64,
     outcome: Outcome,
+    #[serde(default)]
     format: u32,
+    /// Unknown in a file that another job wrote: the first run notices that no table was made under them.
+    #[serde(default)]
     settings: String,
 }
 
@@ -77,6 +80,21 @@ impl Watermarks {
                 Ok((Self::parse(&bytes).map_err(|e| e.context(format!("read {key}")))?, Some(version)))
             }
             None => Ok((Self::default(), None)),
+        }
+    }
+
+    /// As [`Watermarks::load`], for whoever can do without: `None` is a file that is damaged, with its version, so that it
+    /// can be replaced.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] when a newer lakefold wrote the file; what reading the lake ends with.
+    pub async fn load_unless_damaged(lake: &Lake, ns: &Namespace) -> Result<(Option<Self>, Option<Version>)> {
+        let key = watermark_key(ns);
+        let Some((bytes, version)) = lake.get(&key).await? else { return Ok((Some(Self::default()), None)) };
+        match Self::parse(&bytes) {
+            Ok(found) => Ok((Some(found), Some(version))),
+            Err(error) if error.kind() == Kind::Lake => Ok((None, Some(version))),
+            Err(error) => Err(error.context(format!("read {key}"))),
         }
     }
 
@@ -115,7 +133,8 @@ impl Watermarks {
         }
     }
 
-    /// Reads the CSV; columns are found by name, so that a later format may add some.
+    /// Reads the CSV; columns are found by name, so that a later format may add some. A file without the column
+    /// `format` is one that another job wrote in these columns; lakefold goes on from it.
     ///
     /// # Errors
     /// [`Kind::Unavailable`] when a newer lakefold wrote it; [`Kind::Lake`] when a line cannot be read.
@@ -127,7 +146,10 @@ impl Watermarks {
         for record in reader.records() {
             let record = record.or_error(Kind::Lake, "read a line")?;
             let number = record.position().map_or(0, csv::Position::line);
-            let format = format_at.and_then(|at| record.get(at)?.parse().ok());
+            let format = match format_at {
+                Some(at) => record.get(at).and_then(|format| format.parse().ok()),
+                None => Some(u64::from(FORMAT)),
+            };
             let damaged = |why: &str| {
                 Error::new(Kind::Lake, format!("line {number} is damaged: {why}"))
                     .hint("restore the file from the bucket's versions or a backup")
@@ -245,6 +267,17 @@ mod tests {
              3,2,1,ok,1,0a1b2c3d\n"
         );
         assert_eq!(Watermarks::parse(text.as_bytes()).expect("parse"), file);
+    }
+
+    #[test]
+    fn another_jobs_file_of_these_columns_is_taken_over() {
+        let mut file = Watermarks::default();
+        file.append(Line { settings: String::new(), ..line(1, Outcome::Ok) });
+        let text = String::from_utf8(file.to_csv().expect("csv")).expect("text");
+        let older = text.replace(",format,settings", "").replace(",1,\n", "\n");
+        assert!(older.ends_with(",ok\n"), "{older}");
+        assert_eq!(Watermarks::parse(older.as_bytes()).expect("parse"), file);
+        assert_eq!(Watermarks::parse(text.replace(",1,\n", ",,\n").as_bytes()).expect_err("ours").kind(), Kind::Lake);
     }
 
     #[test]

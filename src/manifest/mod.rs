@@ -7,10 +7,13 @@
 mod check;
 mod partition;
 mod pins;
+mod proposed;
 mod row;
 mod table;
 #[cfg(test)]
 mod tests;
+
+pub use proposed::proposed;
 
 use crate::model::collection::CollectionSpec;
 use crate::model::problem::{Problem, Problems, listed};

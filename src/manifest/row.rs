@@ -5,10 +5,21 @@ use super::{Context, partition};
 use crate::model::collection::{CollectionSpec, FieldPath, Mode, Namespace};
 use crate::model::names::fold;
 use crate::model::problem::Problems;
+use std::time::Duration;
 
 /// Columns of the manifest.
 pub(super) const LAYOUT: Layout = Layout {
-    columns: &["database", "collection", "timestamp_column", "partition_by", "environments", "exclude", "hash", "mode"],
+    columns: &[
+        "database",
+        "collection",
+        "timestamp_column",
+        "partition_by",
+        "environments",
+        "exclude",
+        "hash",
+        "mode",
+        "max_lag",
+    ],
     required: 2,
 };
 
@@ -46,8 +57,12 @@ pub(super) fn read(record: &Record, context: &Context<'_>, problems: &mut Proble
     let partition_by = partition::parse(partition_text, record.line, problems);
     let environments = list(record, "environments", problems);
     let exclude = paths(record, "exclude", problems);
+    for path in &exclude {
+        refuse_operators(record.line, "exclude", path, problems);
+    }
     let hash = paths(record, "hash", problems);
     let mode = mode(record, problems);
+    let max_lag = max_lag(record, problems);
 
     let row = Row {
         spec: CollectionSpec {
@@ -59,6 +74,7 @@ pub(super) fn read(record: &Record, context: &Context<'_>, problems: &mut Proble
             hash,
             pins: Vec::new(),
             mode,
+            max_lag,
             line: record.line,
         },
         environments,
@@ -99,8 +115,9 @@ fn name(record: &Record, column: &str, problems: &mut Problems) -> Option<String
 fn timestamp(record: &Record, problems: &mut Problems) -> Option<FieldPath> {
     let text = record.cell("timestamp_column").filter(|text| !text.is_empty())?;
     let path = FieldPath::parse(text);
-    if path.is_none() {
-        bad_path(record.line, "timestamp_column", text, problems);
+    match &path {
+        Some(path) => refuse_operators(record.line, "timestamp_column", path, problems),
+        None => bad_path(record.line, "timestamp_column", text, problems),
     }
     path
 }
@@ -138,6 +155,15 @@ fn bad_path(line: u64, column: &str, text: &str, problems: &mut Problems) {
         .hint("join field names by single dots, as in `facility.id`");
 }
 
+/// Paths that become part of a query: a name with `$` in front would be an operator there, not a field.
+fn refuse_operators(line: u64, column: &str, path: &FieldPath, problems: &mut Problems) {
+    if path.0.iter().any(|part| part.starts_with('$') || part.contains('\0')) {
+        problems
+            .add(line, column, format_args!("`{path}` has a name that MongoDB takes for an operator"))
+            .hint("such a field can be read, but neither be asked for nor left out");
+    }
+}
+
 fn mode(record: &Record, problems: &mut Problems) -> Mode {
     match record.cell("mode").unwrap_or_default() {
         "" | "incremental" => Mode::Incremental,
@@ -149,6 +175,18 @@ fn mode(record: &Record, problems: &mut Problems) -> Mode {
             Mode::Incremental
         }
     }
+}
+
+/// How far the collection may be behind: `90m`, `2h`, `1d`.
+fn max_lag(record: &Record, problems: &mut Problems) -> Option<Duration> {
+    let text = record.cell("max_lag").filter(|text| !text.is_empty())?;
+    let length = humantime::parse_duration(text).ok().filter(|length| !length.is_zero());
+    if length.is_none() {
+        problems
+            .add(record.line, "max_lag", format_args!("`{text}` is no length of time"))
+            .hint("write a number and a unit: `90m`, `2h`, `1d`");
+    }
+    length
 }
 
 /// What merging and placing need must neither be left out nor be replaced: `_id`, the timestamp, partition paths.

@@ -33,6 +33,7 @@ fn a_full_row_becomes_a_collection() {
         hash: vec![],
         pins: vec![],
         mode: Mode::Full,
+        max_lag: None,
         line: 2,
     };
     assert_eq!(read(text), Ok(vec![expected]));
@@ -107,7 +108,7 @@ fn a_hash_needs_a_key_where_the_row_is_read() {
 
 #[test]
 fn the_header_is_checked() {
-    let header = "database,collection,timestamp_column,partition_by,environments,exclude,hash,mode";
+    let header = "database,collection,timestamp_column,partition_by,environments,exclude,hash,mode,max_lag";
     assert_eq!(read("# nothing\n\n").unwrap_err(), [format!("c.csv: has no header | begin it with the line {header}")]);
     for (header, expected) in [
         ("database,collection,partiton_by", "c.csv:1: partiton_by: unknown column | did you mean `partition_by`?"),

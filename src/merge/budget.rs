@@ -1,21 +1,13 @@
 //! How one collection's share of `--memory` is divided.
 
+use super::widths::{Widths, rows_within};
 use crate::error::{Kind, Result, ResultExt};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Rows of one batch at most; fewer when they are wide.
-const ROWS_PER_BATCH: usize = 4096;
-
-/// How many rows of a set of `rows` rows and `bytes` bytes make a batch of at most `limit` bytes.
-pub fn rows_within(limit: usize, bytes: u64, rows: u64) -> usize {
-    let per_row = usize::try_from(bytes / rows.max(1)).unwrap_or(usize::MAX).max(1);
-    (limit / per_row).clamp(1, ROWS_PER_BATCH)
-}
 
 /// What each step of one collection may hold at a time, all in bytes.
 ///
@@ -37,6 +29,38 @@ pub struct Budget {
     pub partitions_at_once: usize,
 }
 
+/// How often a sort counts its widest row, at least: it merges two spilled runs at a time and counts each batch twice.
+const ROWS_OF_A_SORT: usize = 4;
+
+/// What a sort keeps back for merging its spilled runs, at most.
+const RESERVATION_MAX: usize = 10 << 20;
+
+fn sorting_takes(widest: u64) -> usize {
+    let widest = usize::try_from(widest).unwrap_or(usize::MAX);
+    widest.saturating_mul(ROWS_OF_A_SORT).saturating_add(RESERVATION_MAX)
+}
+
+/// What the plans of one collection share.
+#[derive(Debug, Clone)]
+pub struct Sorting {
+    runtime: Arc<RuntimeEnv>,
+    reservation: usize,
+    batch: usize,
+}
+
+impl Sorting {
+    /// The context of one partition's plans, in batches that suit rows of these widths: DataFusion counts rows only, and
+    /// a batch of every spilled run is in memory at a time.
+    pub fn context(&self, widths: impl IntoIterator<Item = Widths>) -> Arc<TaskContext> {
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_batch_size(rows_within(self.batch, widths))
+            // Kept back for merging spilled runs; the default of 10 MiB would be most of a small pool.
+            .with_sort_spill_reservation_bytes(self.reservation);
+        Arc::new(TaskContext::default().with_session_config(config).with_runtime(Arc::clone(&self.runtime)))
+    }
+}
+
 impl Budget {
     /// Divides `share` bytes.
     pub fn of(share: u64) -> Self {
@@ -52,20 +76,21 @@ impl Budget {
         }
     }
 
-    /// The context in which plans run: a pool of [`Budget::sort_pool`] bytes that spills into `scratch`, and batches of
-    /// `batch_rows` rows (DataFusion counts rows only, and a batch of every spilled run is in memory at a time).
-    pub fn task_context(&self, scratch: &Path, batch_rows: usize) -> Result<Arc<TaskContext>> {
+    /// Whether sorting a row of `widest` bytes takes more than the share allows for: such partitions are merged by
+    /// themselves, while no other collection merges anything.
+    pub fn is_wide(&self, widest: u64) -> bool {
+        sorting_takes(widest) > self.sort_pool
+    }
+
+    /// Where the plans of a collection run: a pool of [`Budget::sort_pool`] bytes that spills into `scratch`, or of as
+    /// many as sorting rows of `widest` bytes takes.
+    pub fn sorting(&self, scratch: &Path, widest: u64) -> Result<Sorting> {
+        let pool = self.sort_pool.max(sorting_takes(widest));
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(self.sort_pool)))
+            .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
             .with_temp_file_path(scratch)
             .build_arc()
             .or_error(Kind::Lake, format!("prepare the spill folder {}", scratch.display()))?;
-        // A sort keeps this much back for merging its spilled runs; the default of 10 MiB would be most of a small pool.
-        let reservation = (self.sort_pool / 8).clamp(1 << 20, 10 << 20);
-        let config = SessionConfig::new()
-            .with_target_partitions(1)
-            .with_batch_size(batch_rows)
-            .with_sort_spill_reservation_bytes(reservation);
-        Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
+        Ok(Sorting { runtime, reservation: (self.sort_pool / 8).clamp(1 << 20, RESERVATION_MAX), batch: self.batch })
     }
 }

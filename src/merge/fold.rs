@@ -78,8 +78,9 @@ pub async fn fold(
     let mut joined = Joined::new(schema.clone(), batch_rows);
     let hash_stored = (!rules.moved_out.is_empty()).then_some(hash_ids);
     let hash_changes = (!rules.moved_in.is_empty() || !rules.rejected.is_empty()).then_some(hash_ids);
-    let mut stored = Cursor::open(stored, schema, hash_stored).await?;
+    // The changes first: their first row comes when they are sorted, which needs its memory for itself.
     let mut changes = Cursor::open(changes, schema, hash_changes).await?;
+    let mut stored = Cursor::open(stored, schema, hash_stored).await?;
     let mut newest: Option<OwnedRow> = None;
 
     loop {
@@ -297,28 +298,40 @@ impl Joined {
     }
 
     fn flush(&mut self, counts: &mut FoldCounts, out: &mut PartitionWriter) -> Result<()> {
-        if !self.picks.is_empty() {
-            let sources: Vec<&RecordBatch> = self.sources.iter().collect();
-            if !self.pairs.is_empty() {
-                let gather = |side: usize| -> Result<RecordBatch> {
-                    let places: Vec<(usize, usize)> = self.pairs.iter().filter_map(|p| p.get(side).copied()).collect();
-                    interleave_record_batch(&sources, &places).or_error(Kind::Invariant, "compare rows")
-                };
-                let differing = differing(&gather(0)?, &gather(1)?)?;
-                counts.updated += differing;
-                counts.unchanged += self.pairs.len() as u64 - differing;
-            }
-            let rows = interleave_record_batch(&sources, &self.picks).or_error(Kind::Invariant, "merge rows")?;
-            let rows = RecordBatch::try_new(self.schema.clone(), rows.columns().to_vec())
-                .or_error(Kind::Invariant, "P7: merge rows of one schema")?;
-            out.write(&rows)?;
+        if self.picks.is_empty() {
+            return Ok(());
         }
+        if !self.pairs.is_empty() {
+            let side = |side: usize| -> Result<RecordBatch> {
+                let places: Vec<(usize, usize)> = self.pairs.iter().filter_map(|p| p.get(side).copied()).collect();
+                gather(&self.sources, &places)
+            };
+            let differing = differing(&side(0)?, &side(1)?)?;
+            counts.updated += differing;
+            counts.unchanged += self.pairs.len() as u64 - differing;
+        }
+        let rows = gather(&self.sources, &self.picks)?;
+        let rows = RecordBatch::try_new(self.schema.clone(), rows.columns().to_vec())
+            .or_error(Kind::Invariant, "P7: merge rows of one schema")?;
         self.picks.clear();
         self.pairs.clear();
+        // Before the write, which takes memory of its own: a row may be 16 MB wide.
         self.sources.clear();
         self.origins.clear();
-        Ok(())
+        out.write(&rows)
     }
+}
+
+/// Rows by their places, copied only where they do not stand together already.
+fn gather(sources: &[RecordBatch], places: &[(usize, usize)]) -> Result<RecordBatch> {
+    let together = places.windows(2).all(|pair| matches!(pair, [(s, row), (t, next)] if s == t && *next == row + 1));
+    if let (true, Some(&(source, row))) = (together, places.first())
+        && let Some(rows) = sources.get(source)
+    {
+        return Ok(rows.slice(row, places.len()));
+    }
+    let sources: Vec<&RecordBatch> = sources.iter().collect();
+    interleave_record_batch(&sources, places).or_error(Kind::Invariant, "merge rows")
 }
 
 /// How many rows of two batches of the same shape differ.
@@ -332,6 +345,10 @@ fn differing(left: &RecordBatch, right: &RecordBatch) -> Result<u64> {
         // Columns of rows that are read again are nearly always equal as a whole.
         if l.to_data() == r.to_data() {
             continue;
+        }
+        if left.num_rows() == 1 {
+            // Nothing is to be told apart, and the one row may be too wide to be copied once more.
+            return Ok(1);
         }
         let index = arrow::array::UInt32Array::from(suspects.clone());
         let pick = |column: &ArrayRef| take(column, &index, None).or_error(Kind::Invariant, "compare rows");

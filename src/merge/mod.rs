@@ -19,8 +19,10 @@ pub mod budget;
 pub mod fold;
 pub mod places;
 pub mod plan;
+mod scratch;
 pub mod stage;
 pub mod stored;
+pub mod widths;
 pub mod writer;
 
 /// Column that carries the order in which rows were read through the sort; it is never written to the lake.

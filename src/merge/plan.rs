@@ -1,7 +1,7 @@
 //! The DataFusion plans of one partition: staged changes sorted newest first, stored rows brought to the schema.
 
-use super::SEQUENCE;
 use super::stage::Slices;
+use super::{SEQUENCE, scratch};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::redact;
 use arrow::array::{Array, BooleanArray, RecordBatch, UInt64Array};
@@ -96,18 +96,27 @@ pub fn merge_error(error: DataFusionError) -> Error {
     match error {
         DataFusionError::External(inner) => match inner.downcast::<Error>() {
             Ok(ours) => *ours,
-            Err(other) => Error::new(Kind::Lake, redact::quoted(&other.to_string())).context("merge"),
+            Err(other) => foreign(other.as_ref()),
         },
         DataFusionError::Context(_, inner) => merge_error(*inner),
         DataFusionError::ArrowError(inner, _) => match *inner {
             arrow::error::ArrowError::ExternalError(inner) => merge_error(DataFusionError::External(inner)),
-            other => Error::new(Kind::Lake, redact::quoted(&other.to_string())).context("merge"),
+            other => foreign(&other),
         },
         DataFusionError::ResourcesExhausted(text) => Error::new(Kind::Lake, redact::quoted(&text))
             .context("merge")
             .hint("give the run more with --memory, or run fewer collections at once ([run] collections)"),
-        other => Error::new(Kind::Lake, redact::quoted(&other.to_string())).context("merge"),
+        other => foreign(&other),
     }
+}
+
+/// Sorting spills to the scratch disk, which may be full.
+fn foreign(error: &(dyn std::error::Error + 'static)) -> Error {
+    let ours = Error::new(Kind::Lake, redact::quoted(&error.to_string()));
+    if scratch::is_full(error) {
+        return ours.context(format!("merge, spilling to {}", std::env::temp_dir().display())).hint(scratch::HINT);
+    }
+    ours.context("merge")
 }
 
 fn sort_by(schema: &Schema, column: &str, descending: bool) -> Result<PhysicalSortExpr> {

@@ -4,8 +4,8 @@
 //! The schema may grow with every batch, so rows are kept at the version they were shaped at and brought to the final
 //! one when they are read back.
 
-use super::SEQUENCE;
-use super::budget::rows_within;
+use super::widths::{Widths, cuts, of_rows};
+use super::{SEQUENCE, scratch};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
 use arrow::array::{RecordBatch, UInt64Array};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 struct Segment {
     batch: usize,
     offset: usize,
-    rows: usize,
+    widths: Widths,
 }
 
 /// Where the batches of a run are.
@@ -47,6 +47,16 @@ struct Run {
 struct Pending {
     rows: RecordBatch,
     partition: Vec<u32>,
+    widths: Vec<u64>,
+}
+
+/// Where one of them stands.
+#[derive(Clone, Copy)]
+struct Place {
+    partition: u32,
+    piece: usize,
+    row: usize,
+    width: u64,
 }
 
 /// Collects shaped rows; [`Stage::finish`] gives them back by partition.
@@ -90,16 +100,18 @@ impl Stage {
         self.next_sequence += rows.num_rows() as u64;
         let rows = with_sequence(&rows, first)?;
         self.pending_bytes += rows.get_array_memory_size();
-        self.pending.push(Pending { rows, partition });
+        self.pending.push(Pending { widths: of_rows(&rows), rows, partition });
         if self.pending_bytes >= self.limit {
             self.flush(true)?;
         }
         Ok(first)
     }
 
-    /// No more rows will come.
+    /// No more rows will come. Wide ones leave the memory to the merge, where several copies of each are needed.
     pub fn finish(mut self) -> Result<Staged> {
-        self.flush(false)?;
+        let wide =
+            self.pending.iter().flat_map(|pending| &pending.widths).any(|&width| width > self.batch_bytes as u64);
+        self.flush(wide)?;
         Ok(Staged { runs: self.runs })
     }
 
@@ -112,31 +124,35 @@ impl Stage {
         let held: usize = self.runs.iter().map(Run::memory).sum();
         let to_disk = to_disk || held + self.pending_bytes > self.limit;
         let pending = std::mem::take(&mut self.pending);
-        let bytes = std::mem::take(&mut self.pending_bytes);
+        self.pending_bytes = 0;
 
-        let mut rows: Vec<(u32, usize, usize)> = Vec::with_capacity(pending.iter().map(|p| p.partition.len()).sum());
-        for (batch, piece) in pending.iter().enumerate() {
-            rows.extend(piece.partition.iter().enumerate().map(|(row, &partition)| (partition, batch, row)));
+        let mut rows: Vec<Place> = Vec::with_capacity(pending.iter().map(|p| p.partition.len()).sum());
+        for (piece, pending) in pending.iter().enumerate() {
+            let places = pending.partition.iter().zip(&pending.widths).enumerate();
+            rows.extend(places.map(|(row, (&partition, &width))| Place { partition, piece, row, width }));
         }
-        rows.sort_by_key(|&(partition, ..)| partition);
+        rows.sort_by_key(|place| place.partition);
 
         let sources: Vec<&RecordBatch> = pending.iter().map(|p| &p.rows).collect();
         let Some(schema) = sources.first().map(|rows| rows.schema()) else { return Ok(()) };
-        let per_batch = rows_within(self.batch_bytes, bytes as u64, rows.len() as u64);
         let mut sink = Sink::new(to_disk.then(|| self.folder.join(format!("run-{}.arrow", self.runs.len()))));
         let mut segments: HashMap<u32, Vec<Segment>> = HashMap::new();
-        for (batch, chunk) in rows.chunks(per_batch).enumerate() {
-            for (at, &(partition, ..)) in chunk.iter().enumerate() {
-                match segments.entry(partition).or_default() {
-                    of if of.last().is_some_and(|s| s.batch == batch) => {
-                        if let Some(last) = of.last_mut() {
-                            last.rows += 1;
-                        }
+        let mut start = 0;
+        for (batch, end) in cuts(self.batch_bytes, rows.iter().map(|place| place.width)).into_iter().enumerate() {
+            let chunk = rows.get(start..end).unwrap_or_default();
+            start = end;
+            for (at, place) in chunk.iter().enumerate() {
+                let of = segments.entry(place.partition).or_default();
+                match of.last_mut() {
+                    Some(last) if last.batch == batch => last.widths.add(place.width),
+                    _ => {
+                        let mut widths = Widths::default();
+                        widths.add(place.width);
+                        of.push(Segment { batch, offset: at, widths });
                     }
-                    of => of.push(Segment { batch, offset: at, rows: 1 }),
                 }
             }
-            let picks: Vec<(usize, usize)> = chunk.iter().map(|&(_, batch, row)| (batch, row)).collect();
+            let picks: Vec<(usize, usize)> = chunk.iter().map(|place| (place.piece, place.row)).collect();
             let grouped =
                 interleave_record_batch(&sources, &picks).or_error(Kind::Invariant, "group rows by partition")?;
             sink.write(grouped)?;
@@ -174,7 +190,7 @@ impl Sink {
         match self {
             Sink::Memory(batches) => batches.push(rows),
             Sink::Disk { path, writer } => {
-                let spill = |e: &dyn std::fmt::Display| spill_error("write", path, e);
+                let spill = |e: &dyn std::fmt::Display| scratch::error("write spill file", path, e);
                 if writer.is_none() {
                     reach(KillPoint::BeforeSpill);
                     let file = File::create(&*path).map_err(|e| spill(&e))?;
@@ -193,20 +209,13 @@ impl Sink {
             Sink::Memory(batches) => Ok(Batches::Memory(batches)),
             Sink::Disk { path, writer } => {
                 if let Some(mut writer) = writer {
-                    writer.finish().map_err(|e| spill_error("finish", &path, &e))?;
+                    writer.finish().map_err(|e| scratch::error("finish spill file", &path, &e))?;
                 }
                 reach(KillPoint::AfterSpill);
                 Ok(Batches::Disk(path))
             }
         }
     }
-}
-
-/// An error of the local scratch disk, with what an operator can do about it.
-fn spill_error(doing: &str, path: &Path, e: &dyn std::fmt::Display) -> Error {
-    Error::new(Kind::Lake, crate::model::redact::quoted(&e.to_string()))
-        .context(format!("{doing} spill file {}", path.display()))
-        .hint("make room on the disk of TMPDIR, or point TMPDIR to a larger one")
 }
 
 impl Run {
@@ -246,10 +255,21 @@ impl Staged {
         let mut rows = BTreeMap::new();
         for run in &self.runs {
             for (&partition, segments) in &run.segments {
-                *rows.entry(partition).or_default() += segments.iter().map(|s| s.rows as u64).sum::<u64>();
+                *rows.entry(partition).or_default() += segments.iter().map(|s| s.widths.rows).sum::<u64>();
             }
         }
         rows
+    }
+
+    /// How wide the partition's rows are, by groups of rows that are read together.
+    pub fn widths(&self, partition: u32) -> impl Iterator<Item = Widths> {
+        self.runs.iter().filter_map(move |run| run.segments.get(&partition)).flatten().map(|segment| segment.widths)
+    }
+
+    /// Bytes of the widest row.
+    pub fn widest(&self) -> u64 {
+        let segments = self.runs.iter().flat_map(|run| run.segments.values()).flatten();
+        segments.map(|segment| segment.widths.widest).max().unwrap_or_default()
     }
 
     /// Readers of the partition's rows, one for each run that has some, oldest run first.
@@ -277,16 +297,16 @@ impl SliceSource {
                 let open = match reader.take() {
                     Some(open) => open,
                     None => {
-                        let file = File::open(&*path).map_err(|e| spill_error("open", path, &e))?;
+                        let file = File::open(&*path).map_err(|e| scratch::error("open spill file", path, &e))?;
                         let open = FileReader::try_new(BufReader::new(file), None);
-                        Box::new(open.map_err(|e| spill_error("open", path, &e))?)
+                        Box::new(open.map_err(|e| scratch::error("open spill file", path, &e))?)
                     }
                 };
                 let open = reader.insert(open);
-                open.set_index(number).map_err(|e| spill_error("read", path, &e))?;
+                open.set_index(number).map_err(|e| scratch::error("read spill file", path, &e))?;
                 match open.next() {
-                    Some(batch) => batch.map_err(|e| spill_error("read", path, &e)),
-                    None => Err(spill_error("read", path, &"it ends early")),
+                    Some(batch) => batch.map_err(|e| scratch::error("read spill file", path, &e)),
+                    None => Err(scratch::error("read spill file", path, &"it ends early")),
                 }
             }
         }
@@ -302,6 +322,7 @@ impl Iterator for Slices {
         if let (SliceSource::Disk { reader, .. }, None) = (&mut self.source, self.segments.peek()) {
             *reader = None;
         }
-        Some(batch.map(|batch| batch.slice(segment.offset, segment.rows)))
+        let rows = usize::try_from(segment.widths.rows).unwrap_or(usize::MAX);
+        Some(batch.map(|batch| batch.slice(segment.offset, rows)))
     }
 }

@@ -1,6 +1,6 @@
 //! Reads the stored file of a partition as a stream of row batches.
 
-use super::budget::rows_within;
+use super::widths::{Widths, rows_within};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::lake::layout;
 use crate::lake::{Footer, Lake, Object};
@@ -54,10 +54,18 @@ impl StoredFile {
         self.footer.schema_version.unwrap_or_default()
     }
 
+    /// How wide its rows are, on average within each row group, which is cut by bytes.
+    pub fn widths(&self) -> impl Iterator<Item = Widths> {
+        self.footer.metadata.row_groups().iter().map(|group| {
+            let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
+            let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+            Widths { rows, bytes, widest: bytes.div_ceil(rows.max(1)) }
+        })
+    }
+
     /// How many of its rows make a batch of about `batch_bytes`.
     pub fn batch_rows(&self, batch_bytes: usize) -> usize {
-        let bytes: i64 = self.footer.metadata.row_groups().iter().map(|g| g.total_byte_size()).sum();
-        rows_within(batch_bytes, u64::try_from(bytes).unwrap_or(0), self.footer.rows)
+        rows_within(batch_bytes, self.widths())
     }
 
     /// The rows in batches of about `batch_bytes`; only `columns` when given.

@@ -1,5 +1,6 @@
 //! Parquet writer settings, in one place, and the local file a partition is written to.
 
+use super::scratch;
 use crate::error::{Kind, Result, ResultExt};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -32,7 +33,7 @@ pub struct FileSettings {
 }
 
 impl FileSettings {
-    fn properties(&self) -> Result<WriterProperties> {
+    fn properties(&self, wide: bool) -> Result<WriterProperties> {
         let level = ZstdLevel::try_new(self.zstd_level).or_error(Kind::Input, "zstd_level")?;
         let id = ColumnPath::from("_id");
         // `_id` is always the first column, and rows are sorted by it as it is stored.
@@ -43,6 +44,8 @@ impl FileSettings {
             .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
             .set_max_row_group_bytes(Some(self.row_group_bytes))
             .set_statistics_enabled(EnabledStatistics::Page)
+            // A dictionary begins with a copy of its first values, whatever their size.
+            .set_dictionary_enabled(!wide)
             // Ids are unique: a dictionary of them is built for nothing.
             .set_column_dictionary_enabled(id.clone(), false)
             .set_column_bloom_filter_enabled(id, true)
@@ -74,12 +77,13 @@ pub struct LocalFile {
 }
 
 impl PartitionWriter {
-    /// Creates the file at `path`.
-    pub fn create(path: &Path, settings: &FileSettings) -> Result<Self> {
+    /// Creates the file at `path`; `wide`: some of its rows have many megabytes.
+    pub fn create(path: &Path, settings: &FileSettings, wide: bool) -> Result<Self> {
         let doing = || format!("create {}", path.display());
-        let file = File::create(path).or_error(Kind::Lake, doing())?;
+        let file = File::create(path).map_err(|e| scratch::error("create", path, &e))?;
         // Without the Arrow blob every reader sees the same plain Parquet types.
-        let options = ArrowWriterOptions::new().with_properties(settings.properties()?).with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(settings.properties(wide)?).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
             .or_error(Kind::Lake, doing())?;
         Ok(Self { writer, path: path.to_owned(), rows: 0 })
@@ -88,14 +92,13 @@ impl PartitionWriter {
     /// Appends rows; they must come sorted by `_id`.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         self.rows += rows.num_rows() as u64;
-        self.writer.write(rows).or_error(Kind::Lake, format!("write {}", self.path.display()))
+        self.writer.write(rows).map_err(|e| scratch::error("write", &self.path, &e))
     }
 
     /// Writes the footer.
     pub fn finish(mut self) -> Result<LocalFile> {
-        let doing = || format!("finish {}", self.path.display());
-        self.writer.finish().or_error(Kind::Lake, doing())?;
-        let bytes = std::fs::metadata(&self.path).or_error(Kind::Lake, doing())?.len();
+        self.writer.finish().map_err(|e| scratch::error("finish", &self.path, &e))?;
+        let bytes = std::fs::metadata(&self.path).map_err(|e| scratch::error("finish", &self.path, &e))?.len();
         Ok(LocalFile { path: self.path.clone(), rows: self.rows, bytes })
     }
 }

@@ -4,6 +4,7 @@ use super::names::fold;
 use super::pin::Pin;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// Database and collection as MongoDB spells them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +26,15 @@ impl Namespace {
     /// The table's place in the lake, `database/collection`, folded.
     pub fn folder(&self) -> String {
         format!("{}/{}", fold(&self.database), fold(&self.collection))
+    }
+
+    /// What to type into `mongosh` so that windows over `path` are read over an index; one word, whatever the names.
+    pub fn create_index(&self, path: &FieldPath) -> String {
+        // JavaScript reads JSON's texts as its own.
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let (database, collection, path) =
+            (quoted(&self.database), quoted(&self.collection), quoted(&path.to_string()));
+        format!("db.getSiblingDB({database}).getCollection({collection}).createIndex({{{path}:1}})")
     }
 }
 
@@ -111,6 +121,23 @@ pub struct CollectionSpec {
     pub pins: Vec<Pin>,
     /// `full` rows replace the table each run.
     pub mode: Mode,
+    /// How far it may be behind before somebody is told; `None`: as far as it likes.
+    pub max_lag: Option<Duration>,
     /// Line of the manifest, for messages.
     pub line: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_command_quotes_whatever_a_name_holds() {
+        let namespace = Namespace { database: "h".into(), collection: "a\"b.c".into() };
+        let path = FieldPath::parse("meta.at").unwrap();
+        assert_eq!(
+            namespace.create_index(&path),
+            r#"db.getSiblingDB("h").getCollection("a\"b.c").createIndex({"meta.at":1})"#
+        );
+    }
 }

@@ -2,15 +2,23 @@
 //!
 //! Everything that crosses a border between two stages is a type of this folder, so that no stage imports another.
 
+pub mod athena;
 pub mod batch;
+pub mod catalog;
 pub mod collection;
 pub mod column;
+pub mod command;
+pub mod dashboard;
 pub mod description;
+pub mod finding;
+pub mod lag;
 pub mod modified;
 pub mod names;
 pub mod pin;
+pub mod plan;
 pub mod problem;
 pub mod progress;
+pub mod proposal;
 pub mod read_plan;
 pub mod record;
 pub mod redact;

@@ -4,6 +4,8 @@ use super::collection::Namespace;
 
 /// Receives progress of a run. Implementations must be cheap: they are called for every batch.
 pub trait Progress: Send + Sync {
+    /// A run of so many collections starts.
+    fn begin(&self, _collections: usize) {}
     /// A collection starts; `documents` and `bytes` are estimates from the source's counters, where it has them.
     fn start(&self, collection: &Namespace, documents: Option<u64>, bytes: Option<u64>);
     /// `documents` more were read, of `bytes` bytes of BSON.

@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Version of the record's JSON.
 pub const FORMAT: u32 = 1;
 
-/// `_lakefold/runs/<run_id>.json`
+/// Where in the lake the record of a run is.
+pub fn key(run_id: &str) -> String {
+    format!("_lakefold/runs/{run_id}.json")
+}
+
+/// The whole run, as it is kept at [`key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`FORMAT`]
@@ -30,6 +35,32 @@ pub struct RunRecord {
     pub catalog: Vec<CatalogRecord>,
     /// Who was told.
     pub notifications: Vec<NotificationRecord>,
+    /// What all of it took in requests; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Requests>,
+}
+
+/// Requests of a run to the lake's store and to AWS, with the limits they were under.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Objects or parts of objects read, and looked at.
+    pub reads: u64,
+    /// Objects or parts of objects written.
+    pub writes: u64,
+    /// Listings, whatever their number of pages.
+    pub lists: u64,
+    /// Deletions.
+    pub deletes: u64,
+    /// Attempts at the store that failed for a passing reason and were repeated.
+    pub repeated: u64,
+    /// As `repeated`, of the other services: Glue, SES, secrets.
+    pub repeated_aws: u64,
+    /// How many requests to the store may be on their way at once; 0: no limit, the lake is a local folder.
+    pub at_once: u64,
+    /// How often one request to the store is repeated at most.
+    pub repeats: u64,
+    /// For how long one request to the store is repeated at most, in seconds.
+    pub repeats_within: u64,
 }
 
 /// How a collection ended.
@@ -185,15 +216,52 @@ pub struct SchemaChange {
     pub example_ids: Vec<String>,
 }
 
-/// One crawler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One crawler, or one database of a catalog that is written without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogRecord {
-    /// Name of the crawler.
+    /// Name of the crawler; empty when the catalog is written without one.
     pub crawler: String,
-    /// What happened to it.
+    /// What happened to it: one of the words below.
     pub outcome: String,
     /// Include paths added.
     pub targets_added: u64,
+    /// Databases of the catalog.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
+    /// Tables that lakefold wrote itself, or that an awaited crawl changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Partitions that lakefold created, changed or removed itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partitions: u64,
+    /// What failed, each with what to do next; the next run tries it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+impl CatalogRecord {
+    /// The crawler was started.
+    pub const STARTED: &str = "started";
+    /// The crawler was started, and its crawl awaited.
+    pub const FINISHED: &str = "finished";
+    /// No crawl was needed; what there was to write, lakefold has written.
+    pub const WRITTEN: &str = "written";
+    /// Something is still owed; the reasons say what, and what to do next.
+    pub const FAILED: &str = "failed";
+
+    /// Whether the catalog is still owed something.
+    pub fn has_failed(&self) -> bool {
+        self.outcome == Self::FAILED
+    }
+
+    /// Whether there was nothing to do after all.
+    pub fn is_idle(&self) -> bool {
+        self.outcome == Self::WRITTEN && self.tables.is_empty() && self.partitions == 0
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One channel.

@@ -1,10 +1,7 @@
 //! Athena's `CREATE EXTERNAL TABLE` for a table of the lake.
 
-use crate::model::column::ColumnType;
+use crate::model::athena::{comment, kind, name, text};
 use crate::model::description::{ColumnDescription, TableDescription};
-
-/// Longest column comment a catalog accepts, in characters.
-const COMMENT_MAX: usize = 255;
 
 /// Longest statement Athena accepts, in bytes.
 const STATEMENT_MAX: usize = 262_144;
@@ -38,42 +35,6 @@ fn column(column: &ColumnDescription) -> String {
     out
 }
 
-/// The type; names of struct children stand in backquotes too, because the statement's grammar takes neither a leading
-/// `_` nor a reserved word without them.
-fn kind(kind_of: &ColumnType) -> String {
-    match kind_of {
-        ColumnType::List(element) => format!("array<{}>", kind(element)),
-        ColumnType::Map(value) => format!("map<string,{}>", kind(value)),
-        ColumnType::Struct(children) => {
-            let children: Vec<String> =
-                children.iter().map(|child| format!("{}:{}", name(&child.name), kind(&child.kind))).collect();
-            format!("struct<{}>", children.join(","))
-        }
-        scalar => scalar.to_string(),
-    }
-}
-
-/// Folded names hold no backquote.
-fn name(folded: &str) -> String {
-    format!("`{folded}`")
-}
-
-/// A comment as catalogs accept it: one line without control characters, cut at 255 characters.
-fn comment(original: &str) -> String {
-    let mut chars = original.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut kept: String = chars.by_ref().take(COMMENT_MAX).collect();
-    if chars.next().is_some() {
-        kept.pop();
-        kept.push('…');
-    }
-    kept
-}
-
-/// A string literal; its parser knows backslashes.
-fn text(plain: &str) -> String {
-    format!("'{}'", plain.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::schema_table::tests::table;
@@ -93,13 +54,5 @@ mod tests {
              LOCATION 's3://lake/it\\'s/hospital/bills/'\n\
              TBLPROPERTIES ('classification'='parquet', 'parquet.compression'='ZSTD');\n"
         );
-    }
-
-    #[test]
-    fn comments_are_one_short_escaped_line() {
-        assert_eq!(text(&comment("O'Neil\\\n{}")), "'O\\'Neil\\\\ {}'");
-        let long = comment(&"é".repeat(300));
-        assert_eq!((long.chars().count(), long.ends_with('…')), (255, true));
-        assert_eq!(comment(&"é".repeat(255)), "é".repeat(255));
     }
 }

@@ -1,10 +1,16 @@
 //! What people are told of a run, worked out once: terminal summary, plain text and HTML only lay it out.
 
+use super::amounts::{self, Amount};
+use super::freshness::{self, Freshness};
 use super::verdict::{self, Mood};
 use super::words::{bytes, count, duration, minute, several};
-use super::{changes, command};
-use crate::model::record::{CollectionRecord, Outcome, RunRecord};
+use super::{RUNS_SHOWN, SENT, changes, compared};
+use crate::model::command;
+use crate::model::record::{CatalogRecord, CollectionRecord, Outcome, Requests, RunRecord};
 use serde::Serialize;
+
+/// Tables named in one sentence.
+const NAMES_SHOWN: usize = 5;
 
 /// A run, put into words.
 #[derive(Debug, Serialize)]
@@ -19,6 +25,11 @@ pub(super) struct Digest {
     pub(super) verdict: String,
     /// Whether today's numbers can be trusted, and which not.
     pub(super) trust: String,
+    /// What is different from the runs before.
+    pub(super) compared: Vec<String>,
+    pub(super) freshness: Vec<Freshness>,
+    /// Bytes written over the runs shown, by collection.
+    pub(super) amounts: Vec<Amount>,
     pub(super) collections: Vec<Line>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) changes: Vec<Note>,
@@ -26,6 +37,12 @@ pub(super) struct Digest {
     /// What happened that is neither trouble nor warning: moved and deleted rows, retyped files, misfits.
     pub(super) remarks: Vec<Note>,
     pub(super) catalog: Vec<String>,
+    /// What the run asked of the store, and within which limits.
+    pub(super) requests: Option<String>,
+    /// Channels that could not be told, and why; known only after the mail.
+    pub(super) untold: Vec<String>,
+    /// Tells them again.
+    pub(super) tell_again: String,
 }
 
 /// One collection's numbers.
@@ -47,17 +64,19 @@ pub(super) struct Line {
     pub(super) seconds: f64,
 }
 
-/// A collection that is not up to date.
+/// One or more collections that are not up to date, for one reason.
 #[derive(Debug, Serialize)]
 pub(super) struct Trouble {
+    /// Their names, as far as they fit.
     pub(super) collection: String,
+    pub(super) names: Vec<String>,
     pub(super) outcome: &'static str,
     pub(super) reason: String,
     /// The lines after the reason's first: what to do next.
     pub(super) hint: Option<String>,
-    /// Until when its table can be trusted.
-    pub(super) fresh_until: Option<String>,
-    /// Runs just this collection again.
+    /// Until when each table can be trusted.
+    pub(super) fresh_until: Vec<Option<String>>,
+    /// Runs just these collections again.
     pub(super) command: String,
 }
 
@@ -69,15 +88,12 @@ pub(super) struct Note {
 }
 
 impl Digest {
-    /// Puts `record` into words.
-    pub(super) fn of(record: &RunRecord) -> Self {
+    /// Puts `record` into words, beside the runs of `history`, oldest first.
+    pub(super) fn of(record: &RunRecord, history: &[RunRecord]) -> Self {
         let verdict = verdict::of(record);
-        let troubles: Vec<Trouble> = record
-            .collections
-            .iter()
-            .filter(|c| matches!(c.outcome, Outcome::Failed | Outcome::Busy))
-            .map(|c| trouble(c, &record.environment))
-            .collect();
+        let troubles = troubles(record);
+        let before = before(record, history);
+        let runs: Vec<&RunRecord> = before.iter().copied().chain(std::iter::once(record)).collect();
         Self {
             environment: record.environment.clone(),
             run_id: record.run_id.clone(),
@@ -87,14 +103,33 @@ impl Digest {
             word: verdict.mood.word(),
             verdict: verdict.line,
             trust: trust(record, &troubles),
+            compared: compared::sentences(record, &before),
+            freshness: freshness::of(record),
+            amounts: amounts::written(&runs),
             collections: record.collections.iter().map(line).collect(),
             changes: notes(record, |c| changes::sentences(&c.schema_changes)),
             warnings: notes(record, warnings),
             remarks: notes(record, remarks),
             catalog: record.catalog.iter().map(catalog).collect(),
+            requests: record.requests.as_ref().map(requests),
+            untold: record
+                .notifications
+                .iter()
+                .filter(|told| told.outcome != SENT)
+                .map(|told| format!("{}: {}", told.channel, told.outcome))
+                .collect(),
+            tell_again: command::tell_again(&record.environment, &record.run_id),
             troubles,
         }
     }
+}
+
+/// The runs of the same environment before `record`, oldest first, as many as are shown beside it.
+pub(super) fn before<'r>(record: &RunRecord, history: &'r [RunRecord]) -> Vec<&'r RunRecord> {
+    let same = |run: &&RunRecord| run.environment == record.environment && run.run_id < record.run_id;
+    let runs: Vec<&RunRecord> = history.iter().filter(same).collect();
+    let first = runs.len().saturating_sub(RUNS_SHOWN - 1);
+    runs.into_iter().skip(first).collect()
 }
 
 /// The name people know a collection by.
@@ -128,19 +163,47 @@ fn line(collection: &CollectionRecord) -> Line {
     }
 }
 
-fn trouble(collection: &CollectionRecord, environment: &str) -> Trouble {
-    let reason = collection.reason.as_deref().unwrap_or("no reason was recorded").trim();
+/// What is not up to date; collections that failed for one reason stand together.
+fn troubles(record: &RunRecord) -> Vec<Trouble> {
+    let mut groups: Vec<Vec<&CollectionRecord>> = Vec::new();
+    for collection in record.collections.iter().filter(|c| matches!(c.outcome, Outcome::Failed | Outcome::Busy)) {
+        let alike = |group: &&mut Vec<&CollectionRecord>| {
+            group.first().is_some_and(|c| c.outcome == collection.outcome && c.reason == collection.reason)
+        };
+        match groups.iter_mut().find(alike) {
+            Some(group) => group.push(collection),
+            None => groups.push(vec![collection]),
+        }
+    }
+    groups.iter().filter_map(|group| trouble(group, record)).collect()
+}
+
+fn trouble(group: &[&CollectionRecord], record: &RunRecord) -> Option<Trouble> {
+    let first = group.first()?;
+    let reason = first.reason.as_deref().unwrap_or("no reason was recorded").trim();
     let (reason, hint) = match reason.split_once('\n') {
         Some((reason, hint)) => (reason.trim_end(), Some(hint.trim().to_owned())),
         None => (reason, None),
     };
-    Trouble {
-        collection: name(collection),
-        outcome: collection.outcome.as_str(),
+    let names: Vec<String> = group.iter().map(|c| name(c)).collect();
+    let all = names.len() > 1 && names.len() == record.collections.len();
+    Some(Trouble {
+        collection: listed(&names),
+        outcome: first.outcome.as_str(),
         reason: reason.to_owned(),
         hint,
-        fresh_until: collection.watermark.as_deref().map(minute),
-        command: command::rerun(environment, &name(collection)),
+        fresh_until: group.iter().map(|c| c.watermark.as_deref().map(minute)).collect(),
+        command: command::rerun(&record.environment, if all { &[] } else { &names }),
+        names,
+    })
+}
+
+/// The first few of `names`, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -162,18 +225,19 @@ fn trust(record: &RunRecord, troubles: &[Trouble]) -> String {
     }
     let stale: Vec<String> = troubles
         .iter()
-        .map(|t| match &t.fresh_until {
-            Some(time) => format!("{} (holds what the source had at {time})", t.collection),
-            None => t.collection.clone(),
+        .flat_map(|t| t.names.iter().zip(&t.fresh_until))
+        .map(|(name, until)| match until {
+            Some(time) => format!("{name} (holds what the source had at {time})"),
+            None => name.clone(),
         })
         .collect();
-    let fresh = (record.collections.len() - troubles.len()) as u64;
+    let fresh = (record.collections.len() - stale.len()) as u64;
     let others = match fresh {
         0 => String::new(),
         1 => " The other table is up to date.".to_owned(),
         n => format!(" The other {} tables are up to date.", count(n)),
     };
-    format!("Not up to date: {}.{others}", stale.join(", "))
+    format!("Not up to date: {}.{others}", listed(&stale))
 }
 
 fn notes(record: &RunRecord, of: impl Fn(&CollectionRecord) -> Vec<String>) -> Vec<Note> {
@@ -216,10 +280,47 @@ fn remarks(collection: &CollectionRecord) -> Vec<String> {
     if texts.is_empty() { texts } else { vec![texts.join("; ")] }
 }
 
-fn catalog(record: &crate::model::record::CatalogRecord) -> String {
-    let mut text = format!("{}: {}", record.crawler, record.outcome);
-    if record.targets_added > 0 {
-        text += &format!(", {} added", several(record.targets_added, "target"));
+/// `1,204 reads, 87 writes, 3 repeated; at most 64 at once, each repeated up to 10 times in 180 s`
+fn requests(made: &Requests) -> String {
+    let mut text = format!(
+        "{}, {}, {}, {}",
+        several(made.reads, "read"),
+        several(made.writes, "write"),
+        several(made.lists, "listing"),
+        several(made.deletes, "deletion")
+    );
+    if made.repeated > 0 {
+        text += &format!(", {} repeated", count(made.repeated));
+    }
+    if made.at_once > 0 {
+        text += &format!(
+            "; at most {} at once, each repeated up to {} times in {} s",
+            count(made.at_once),
+            count(made.repeats),
+            count(made.repeats_within)
+        );
+    }
+    if made.repeated_aws > 0 {
+        text += &format!("; {} of other AWS services repeated", several(made.repeated_aws, "request"));
+    }
+    text
+}
+
+fn catalog(record: &CatalogRecord) -> String {
+    let named = if record.crawler.is_empty() { record.databases.join(", ") } else { record.crawler.clone() };
+    let mut text = format!("{named}: {}", record.outcome);
+    let mut say = |n: u64, one: &str, what: &str| {
+        if n > 0 {
+            text += &format!(", {} {what}", several(n, one));
+        }
+    };
+    say(record.targets_added, "target", "added");
+    say(record.partitions, "partition", "written");
+    if !record.tables.is_empty() {
+        text += &format!(", changed: {}", record.tables.join(", "));
+    }
+    if !record.reasons.is_empty() {
+        text += &format!("; {}", record.reasons.join("; "));
     }
     text
 }

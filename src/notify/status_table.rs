@@ -1,9 +1,9 @@
 //! Where every collection stands, as the terminal shows it: what needs somebody comes first.
 
 use super::table::{Style, aligned, fit, plain};
-use super::words::{bytes, duration, minute, wrap};
+use super::words::{bytes, count, duration, minute, several, wrap};
 use crate::model::record::Outcome;
-use crate::model::status::CollectionStatus;
+use crate::model::status::{CollectionStatus, Growth};
 use comfy_table::Table;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -14,39 +14,32 @@ const LITTER_SHOWN: usize = 5;
 /// The statuses in lines of at most `width` characters, sorted worst first, with reasons and litter below.
 pub fn status_table(statuses: &[CollectionStatus], width: usize) -> String {
     let mut sorted: Vec<&CollectionStatus> = statuses.iter().collect();
-    sorted.sort_by_key(|s| (severity(s), Reverse(s.lag_seconds), &s.database, &s.collection));
+    sorted.sort_by_key(|s| (s.severity(), Reverse(s.lag_seconds), &s.database, &s.collection));
     let mut out = fit(width, |style| build(&sorted, style));
     out.push('\n');
-    for status in sorted {
+    for status in &sorted {
         remarks(&mut out, status, width);
     }
+    let _ = writeln!(out, "\n{}", wrap(&verdict(&sorted), width, 2));
     out
 }
 
-/// 0 is worst.
-fn severity(status: &CollectionStatus) -> u8 {
-    match status.last.as_ref().map(|last| last.outcome) {
-        Some(Outcome::Failed) => 0,
-        Some(Outcome::Busy) => 1,
-        _ if !status.litter.is_empty() => 2,
-        None => 3,
-        Some(Outcome::Ok | Outcome::Idle) => 4,
-    }
-}
-
 fn build(statuses: &[&CollectionStatus], style: Style) -> Table {
-    let mut table = plain(&["collection", "last", "watermark", "lag", "rows", "files", "bytes"], 3, style);
+    let header = ["collection", "last", "runs", "watermark", "lag", "rows", "grown", "files", "bytes"];
+    let mut table = plain(&header, 4, style);
     for status in statuses {
         let last = status.last.as_ref().map_or("never", |last| last.outcome.as_str());
-        let watermark = status.watermark.as_deref().map_or_else(|| "none".to_owned(), minute);
+        let watermark = status.watermark.as_deref().map_or_else(|| "none".to_owned(), |time| moment(time, style));
         // Whole seconds of a lag are far below 2^52.
         let lag = status.lag_seconds.map_or_else(String::new, |seconds| duration(seconds as f64));
         table.add_row([
             aligned(name(status, style), true),
             aligned(last, true),
+            aligned(recent(&status.recent), true),
             aligned(watermark, true),
             aligned(lag, false),
             aligned(style.count(status.rows), false),
+            aligned(status.growth.as_ref().map_or_else(String::new, |growth| grown(growth, style)), false),
             aligned(style.count(status.files), false),
             aligned(bytes(status.bytes), false),
         ]);
@@ -54,8 +47,58 @@ fn build(statuses: &[&CollectionStatus], style: Style) -> Table {
     table
 }
 
+/// The minute; without year and zone where there is little room.
+fn moment(time: &str, style: Style) -> String {
+    let minute = minute(time);
+    match (style, minute.get(5..16)) {
+        (Style::Tight, Some(short)) => short.to_owned(),
+        _ => minute,
+    }
+}
+
+/// The newest runs, the last one at the right: `·✔✔✖✔`.
+fn recent(outcomes: &[Outcome]) -> String {
+    let sign = |outcome: &Outcome| match outcome {
+        Outcome::Ok => '✔',
+        Outcome::Idle => '·',
+        Outcome::Failed => '✖',
+        Outcome::Busy => '~',
+    };
+    outcomes.iter().rev().map(sign).collect()
+}
+
+/// Rows that the last landing added, signed.
+fn grown(growth: &Growth, style: Style) -> String {
+    let sign = if growth.rows < 0 { "-" } else { "+" };
+    format!("{sign}{}", style.count(growth.rows.unsigned_abs()))
+}
+
+/// A landing that added ten times as much as usual, or took rows away, is worth a look.
+fn is_unusual(growth: &Growth) -> bool {
+    growth
+        .usual
+        .is_some_and(|usual| growth.rows < 0 && usual >= 0 || growth.rows > usual.saturating_mul(10).max(10_000))
+}
+
+/// What it comes to, and what the signs mean.
+fn verdict(statuses: &[&CollectionStatus]) -> String {
+    let count = |test: fn(&CollectionStatus) -> bool| statuses.iter().filter(|s| test(s)).count() as u64;
+    let troubles = [
+        (count(|s| s.severity() == 0), "failed"),
+        (count(|s| s.severity() == 1), "busy"),
+        (count(|s| !s.litter.is_empty()), "with litter"),
+        (count(|s| s.last.is_none()), "never run"),
+    ];
+    let told: Vec<String> = troubles.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let told = if told.is_empty() { "all well".to_owned() } else { told.join(", ") };
+    format!(
+        "{}: {told}. Runs: ✔ ok, · idle, ✖ failed, ~ busy, the last one at the right.",
+        several(statuses.len() as u64, "collection")
+    )
+}
+
 /// Longest name that stands on one line of a tight table of 80 columns.
-const NAME_SHOWN: usize = 24;
+const NAME_SHOWN: usize = 20;
 
 fn name(status: &CollectionStatus, style: Style) -> String {
     let name = format!("{}.{}", status.database, status.collection);
@@ -74,6 +117,12 @@ fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
         && let Some(reason) = &last.reason
     {
         say(format!("{} in run {}: {reason}", last.outcome.as_str(), last.run_id));
+    }
+    if let Some(growth) = status.growth.filter(is_unusual) {
+        let (rows, usual) = (growth.rows.unsigned_abs(), growth.usual.unwrap_or_default().unsigned_abs());
+        let (rows, usual) = (count(rows), count(usual));
+        let verb = if growth.rows < 0 { "lost" } else { "grew by" };
+        say(format!("{verb} {rows} rows in its last run; usually they are {usual}"));
     }
     if let Some(holder) = &status.lease {
         say(format!("held by run {holder}"));

@@ -1,8 +1,8 @@
 //! The run as the terminal shows it.
 
 use super::digest::{Digest, Note};
+use super::table;
 use super::words::wrap;
-use super::{SENT, table};
 use crate::model::record::RunRecord;
 use std::fmt::Write as _;
 
@@ -10,10 +10,10 @@ use std::fmt::Write as _;
 ///
 /// The last line is the verdict. Nothing is said by colour; the caller may add some.
 pub fn summary(record: &RunRecord, width: usize) -> String {
-    let digest = Digest::of(record);
+    let digest = Digest::of(record, &[]);
     let mut out = String::new();
     if !digest.collections.is_empty() {
-        out += &table::collections(&digest.collections, width);
+        out += &table::collections(&digest.collections.iter().collect::<Vec<_>>(), width);
         out.push('\n');
     }
     troubles(&mut out, &digest, width);
@@ -21,13 +21,10 @@ pub fn summary(record: &RunRecord, width: usize) -> String {
     section(&mut out, "Warnings", &digest.warnings, width);
     section(&mut out, "Also", &digest.remarks, width);
     lines(&mut out, "Catalog", digest.catalog.iter().map(String::as_str), width);
-    let untold: Vec<String> = record
-        .notifications
-        .iter()
-        .filter(|n| n.outcome != SENT)
-        .map(|n| format!("{}: {}", n.channel, n.outcome))
-        .collect();
-    lines(&mut out, "Not told", untold.iter().map(String::as_str), width);
+    lines(&mut out, "Not told", digest.untold.iter().map(String::as_str), width);
+    if !digest.untold.is_empty() {
+        let _ = writeln!(out, "  tell again: {}", digest.tell_again);
+    }
     if !out.is_empty() {
         out.push('\n');
     }

@@ -64,11 +64,11 @@ fn widest(table: &Table) -> usize {
 }
 
 /// Collections with their numbers and, of more than one, the totals.
-pub(super) fn collections(lines: &[Line], width: usize) -> String {
+pub(super) fn collections(lines: &[&Line], width: usize) -> String {
     fit(width, |style| build(lines, style))
 }
 
-fn build(lines: &[Line], style: Style) -> Table {
+fn build(lines: &[&Line], style: Style) -> Table {
     let header =
         ["collection", "outcome", "read", "new", "updated", "un-\nchanged", "super-\nseded", "files", "bytes", "time"];
     let mut table = plain(&header, 2, style);

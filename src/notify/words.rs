@@ -1,7 +1,7 @@
 //! How numbers and lists are put for people: counts, amounts, durations, plurals, wrapped lines.
 
 /// A count in full, digits in threes: `1,234,567`.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -31,7 +31,7 @@ pub(super) fn compact(n: u64) -> String {
 }
 
 /// An amount in at most seven characters: `812 B`, `1.2 MiB`, `298 MiB`.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if n < 1_000 {
         return format!("{n} B");
@@ -50,7 +50,7 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 /// A duration in at most six characters, with as many digits as anybody needs: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d03h`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{:.1}s", seconds.max(0.0));
     }
@@ -65,7 +65,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// `1 row`, `1,234 rows`.
-pub(super) fn several(n: u64, one: &str) -> String {
+pub(crate) fn several(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", count(n)) }
 }
 
@@ -76,13 +76,18 @@ pub(super) fn minute(time: &str) -> String {
 }
 
 /// Breaks `text` at spaces into lines of at most `width` characters; the second and later ones are indented by
-/// `indent` spaces. A word longer than a line keeps its own, so that paths and commands can be copied.
+/// `indent` spaces. A word longer than a line keeps its own, and a line that begins with two blanks is a command and stays
+/// as it is, so that paths and commands can be copied.
 pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for (i, paragraph) in text.lines().enumerate() {
         if i > 0 {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
+        }
+        if paragraph.starts_with("  ") {
+            out.push_str(paragraph);
+            continue;
         }
         let mut column = if i > 0 { indent } else { 0 };
         let mut first = true;
@@ -145,6 +150,7 @@ mod tests {
         assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
         assert_eq!(wrap("a s3://bucket/very/long b", 8, 2), "a\n  s3://bucket/very/long\n  b");
         assert_eq!(wrap("reason\nhint", 20, 4), "reason\n    hint");
+        assert_eq!(wrap("run it:\n  lakefold run --env prod", 8, 2), "run it:\n    lakefold run --env prod");
     }
 
     #[test]

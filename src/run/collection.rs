@@ -6,7 +6,7 @@ use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::{self, Unfinished};
 use super::resume::{self, Basis, Begun, Resume, Staging};
-use super::scope::{Decision, Facts, decide};
+use super::scope::{Decision, Facts, decide, full_due};
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, Placed, ReadRequest, Source};
 use crate::kill_point::{KillPoint, reach};
@@ -14,17 +14,21 @@ use crate::lake::watermark::{Line, Watermarks};
 use crate::lake::{Lake, Lease, Version, layout};
 use crate::merge::budget::Budget;
 use crate::model::collection::CollectionSpec;
+use crate::model::command;
+use crate::model::lag;
 use crate::model::names::hash8;
 use crate::model::progress::Progress;
 use crate::model::read_plan::ReadPlan;
 use crate::model::record::{CollectionRecord, Outcome};
 use crate::model::settings::Settings;
 use crate::model::table::TableSettings;
-use crate::model::window::{Bound, Scope};
+use crate::model::window::{Bound, OperationTime, Scope};
 use crate::publish::Journal;
+use crate::publish::catalog::Ledger;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use tokio::sync::RwLock;
 
 /// How long giving the lease back may take: it runs out by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
@@ -57,8 +61,12 @@ pub struct Job<'a> {
     pub interrupt: &'a Interrupt,
     /// Memory.
     pub budget: Budget,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// A run died on this collection.
     pub unfinished: bool,
+    /// What the catalog is owed; none: nobody tells it anything.
+    pub ledger: Option<&'a Ledger<'a>>,
     /// A full read of it has staged something.
     pub staged: bool,
 }
@@ -91,14 +99,12 @@ impl Job<'_> {
             }
             Err(error) => {
                 record.outcome = if error.kind() == Kind::Busy { Outcome::Busy } else { Outcome::Failed };
-                tracing::error!(run = self.run_id, collection = %ns, "{error}");
-                record.reason = Some(match error.hint_text() {
-                    Some(hint) => format!("{error}; {hint}"),
-                    None => error.to_string(),
-                });
+                tracing::error!("{error}");
+                record.reason = Some(error.explained());
                 Some(error.kind())
             }
         };
+        self.warn_late(&mut record);
         record.retries = self.source.retries(ns);
         record.seconds = started.elapsed().as_secs_f64();
         self.progress.finish(ns, record.outcome.as_str());
@@ -109,9 +115,12 @@ impl Job<'_> {
         self.interrupt.check()?;
         let ns = &self.spec.namespace;
         let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
-        let (watermarks, read) = Watermarks::load(self.lake, ns).await?;
+        let (watermarks, read) = self.watermarks().await?;
+        // Whatever fails from here on: so far the table can be trusted.
+        record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
         let decision = self.decide(&watermarks, &Unfinished::default());
+        self.warn_unindexed(record, &decision, &described);
         let mut window = None;
         // Only a window can be empty: everything else is read when the collection is held.
         if decision.window_from().is_some() {
@@ -131,7 +140,7 @@ impl Job<'_> {
         }
         // Somebody may have folded between the first look and the lease; what was opened before that may be older
         // than what is stored now (P1), so it is opened again.
-        let (watermarks, now) = Watermarks::load(self.lake, ns).await?;
+        let (watermarks, now) = self.watermarks().await?;
         let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
         let unfinished = recover::recover(self.lake, ns, complete).await?;
         if now != read || unfinished.full {
@@ -143,17 +152,34 @@ impl Job<'_> {
         self.fold(record, taken, window).await
     }
 
+    /// The watermark file; one that is damaged gives way to a run that reads everything.
+    async fn watermarks(&self) -> Result<(Watermarks, Option<Version>)> {
+        let ns = &self.spec.namespace;
+        if self.options.full {
+            let (found, version) = Watermarks::load_unless_damaged(self.lake, ns).await?;
+            if found.is_none() {
+                tracing::warn!(collection = %ns, "the damaged watermark file is replaced");
+            }
+            return Ok((found.unwrap_or_default(), version));
+        }
+        Watermarks::load(self.lake, ns).await.map_err(|error| match error.hint_text() {
+            Some(hint) if error.kind() == Kind::Lake => {
+                let rebuild = command::rebuild(&self.settings.environment, ns, false);
+                let hint = format!("{hint}, or read everything again:\n  {rebuild}");
+                error.hint(hint)
+            }
+            _ => error,
+        })
+    }
+
     fn decide(&self, watermarks: &Watermarks, unfinished: &Unfinished) -> Decision {
-        let full_due = self.settings.run.full_every.is_some_and(|every| {
-            let age = watermarks.last_full().map(|l| clock::now().timestamp_millis() - l.written_at);
-            age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
-        });
+        let now = clock::now().timestamp_millis();
         decide(&Facts {
             spec: self.spec,
             full: self.options.full,
             since: self.options.since,
             watermark: watermarks.last_ok().and_then(|l| l.watermark),
-            full_due,
+            full_due: full_due(self.settings.run.full_every, watermarks, now),
             full_unfinished: unfinished.full,
             bound: self.bound,
             overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
@@ -197,7 +223,8 @@ impl Job<'_> {
         self.progress.start(
             &self.spec.namespace,
             described.documents.filter(|_| whole),
-            described.bytes.filter(|_| whole),
+            // What is left out at the source is part of its size and never comes.
+            described.bytes.filter(|_| whole && self.spec.exclude.is_empty()),
         );
         self.progress.phase(&self.spec.namespace, "reading");
         let request = self.request(watermarks, &decision);
@@ -220,7 +247,7 @@ impl Job<'_> {
             timestamp: self.spec.timestamp_column.clone(),
             timezone: self.settings.timezone,
             exclude: self.spec.exclude.clone(),
-            not_before: self.bound.operation_time.max(stored_time),
+            not_before: self.not_before(decision, stored_time),
             batch_bytes: self.budget.raw_batch,
             batch_documents: BATCH_DOCUMENTS,
             ranges: RANGES,
@@ -235,11 +262,11 @@ impl Job<'_> {
     ) -> Result<Outcome> {
         let ns = &self.spec.namespace;
         let mut decision = self.decide(&taken.watermarks, &taken.unfinished);
-        let mut operation_time = self.bound.operation_time;
+        let mut read_at = None;
         if let Some(Resume { state, .. }) = &taken.resume {
             // Documents read before the death may have changed since: the next window has to begin where that one did.
             decision.watermark = state.watermark;
-            operation_time = state.operation_time;
+            read_at = Some(state.operation_time);
             record.warnings.push(format!(
                 "{} documents had been read by a run that died; what changed since then comes with the next run",
                 state.totals.documents
@@ -253,10 +280,6 @@ impl Job<'_> {
         let last = taken.watermarks.last_ok();
         let last_time = last.and_then(|l| l.operation_time);
         self.note(record, &decision, last.and_then(|l| l.watermark));
-        if taken.described.timestamp_indexed == Some(false) && matches!(decision.scope, Scope::Since { .. }) {
-            let path = self.spec.timestamp_column.as_ref().map(ToString::to_string).unwrap_or_default();
-            record.warnings.push(format!("no index on {path}: every window reads the whole collection"));
-        }
         let fingerprint = fingerprint(&taken.settings);
         let folding = Folding {
             job: self,
@@ -269,17 +292,23 @@ impl Job<'_> {
             journal: OnceLock::new(),
         };
         let finished: Result<()> = async {
-            folding.run(record, window.batches(), staging).await?;
+            let owed = folding.run(record, window.batches(), staging).await?;
             record.watermark = decision.watermark.and_then(clock::rfc3339);
             let Some(lease) = taken.lease else { return Ok(()) };
             lease.check()?;
+            if let Some(ledger) = self.ledger
+                && !owed.is_nothing()
+            {
+                // Before the watermark: what is covered by it and dies here would never be told to the catalog (P3, P4).
+                ledger.owe(ns, owed).await?;
+            }
             taken.watermarks.append(Line {
                 written_at: clock::now().timestamp_millis(),
                 run_id: self.run_id.to_owned(),
                 mode: decision.mode().to_owned(),
                 window_from: decision.window_from(),
                 watermark: decision.watermark,
-                operation_time: operation_time.max(last_time),
+                operation_time: read_at.unwrap_or_else(|| self.not_before(&decision, last_time)),
                 rows_read: record.rows.read,
                 rows_inserted: record.rows.inserted,
                 rows_updated: record.rows.updated,
@@ -341,6 +370,39 @@ impl Job<'_> {
         Ok((Some(plan), Some(staging)))
     }
 
+    /// The time of the cluster that the reads must have reached; `last` is what the reads before them had.
+    ///
+    /// What replaces the whole table need not be as late as what it replaces: another cluster, or a restored one.
+    fn not_before(&self, decision: &Decision, last: Option<OperationTime>) -> Option<OperationTime> {
+        match decision.scope {
+            Scope::Full => self.bound.operation_time,
+            Scope::Whole | Scope::Since { .. } => self.bound.operation_time.max(last),
+        }
+    }
+
+    /// Names a window that costs the server a look at every document, with the command that mends it.
+    fn warn_unindexed(&self, record: &mut CollectionRecord, decision: &Decision, described: &Described) {
+        let windowed = matches!(decision.scope, Scope::Since { .. });
+        if let Some(path) = self.spec.timestamp_column.as_ref().filter(|_| windowed)
+            && described.timestamp_indexed == Some(false)
+        {
+            record.warnings.push(format!(
+                "no index on {path}: every window reads the whole collection on the server; create one: {}",
+                self.spec.namespace.create_index(path)
+            ));
+        }
+    }
+
+    /// Says that the collection is further behind than the manifest allows; a source without a clock never is.
+    fn warn_late(&self, record: &mut CollectionRecord) {
+        if self.bound.time_ms.is_none() {
+            return;
+        }
+        let watermark = record.watermark.as_deref().and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+        let lag = watermark.map(|time| (clock::now().timestamp_millis() - time.timestamp_millis()) / 1000);
+        record.warnings.extend(lag::late(self.spec, lag));
+    }
+
     fn note(&self, record: &mut CollectionRecord, decision: &Decision, watermark: Option<i64>) {
         decision.mode().clone_into(&mut record.mode);
         record.window_from = decision.window_from().and_then(clock::rfc3339);
@@ -383,10 +445,15 @@ fn fingerprint(settings: &TableSettings) -> String {
 
 /// A setting changed under an existing table.
 pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
+    settings_changed(&job.settings.environment, job.spec, differences)
+}
+
+/// As [`settings_error`], also for a run that is only planned.
+pub fn settings_changed(environment: &str, spec: &CollectionSpec, differences: &[String]) -> Error {
     Error::new(Kind::Schema, format!("settings of an existing table have changed: {}", differences.join("; "))).hint(
         format!(
-            "take the change back, or rebuild the table: lakefold run --env {} --collection {} --full",
-            job.settings.environment, job.spec.namespace
+            "take the change back, or rebuild the table:\n  {}",
+            command::rebuild(environment, &spec.namespace, false)
         ),
     )
 }

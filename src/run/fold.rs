@@ -1,14 +1,15 @@
 //! The fold of one collection: window in, data files out. The caller moves the watermark when it succeeds (P3).
 
+use super::catalog;
 use super::collection::{Job, settings_error};
 use super::index;
 use super::land::land_all;
 use super::partitions::{Done, Task, Workshop, check_rows};
 use super::places::Places;
-use super::quarantine;
 use super::read::{Reading, Window};
 use super::recover::Unfinished;
 use super::resume::{Resume, Staging};
+use super::retyping;
 use super::scope::Decision;
 use super::scratch;
 use super::shapes::TableShapes;
@@ -16,20 +17,20 @@ use super::shrink;
 use crate::error::{Error, Kind, Result};
 use crate::extract::Placed;
 use crate::kill_point::{KillPoint, bent, reach};
-use crate::lake::{Expect, Lease, Object, Version, layout, state};
-use crate::merge::budget::rows_within;
+use crate::lake::state::{self, Stored};
+use crate::lake::{Expect, Lease, Object, Version, layout};
 use crate::merge::fold::FoldRules;
 use crate::merge::places::Head;
 use crate::merge::plan::Shapes;
-use crate::merge::stored::StoredFile;
 use crate::merge::writer::FileSettings;
+use crate::model::command;
 use crate::model::record::CollectionRecord;
 use crate::model::table::{self, TableSchema, TableSettings};
 use crate::model::window::Scope;
+use crate::publish::catalog::Owed;
 use crate::publish::{JOURNAL_FORMAT, Journal};
 use crate::shape::Shaper;
-use arrow::datatypes::Schema;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures::stream::BoxStream;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -69,13 +70,13 @@ pub(super) struct Found {
 }
 
 impl Folding<'_> {
-    /// Reads, merges and lands; fills the record.
+    /// Reads, merges and lands; fills the record, and returns what the catalog is owed of it.
     pub async fn run(
         &self,
         record: &mut CollectionRecord,
         batches: BoxStream<'static, Result<Placed>>,
         staging: Option<Staging<'_>>,
-    ) -> Result<()> {
+    ) -> Result<Owed> {
         let job = self.job;
         let ns = &job.spec.namespace;
         let full = self.decision.scope == Scope::Full;
@@ -123,7 +124,7 @@ impl Folding<'_> {
         }
 
         let tasks = self.tasks(&window, &folders, &mut places, &found, full).await?;
-        let retyped = self.retyped(&found, &tasks, &shapes).await?;
+        let retyped = self.retyped(&found, &tasks, shapes.as_ref()).await?;
         let retyping = !retyped.is_empty();
         if let Some(lease) = self.lease {
             // P9: a run that was paused and has lost its lease must not touch its successor's state either.
@@ -150,7 +151,6 @@ impl Folding<'_> {
         }
 
         job.progress.phase(ns, "publishing");
-        let batch_rows = rows_within(job.budget.batch, window.totals.bytes, window.totals.documents);
         let workshop = Workshop {
             lake: job.lake,
             namespace: ns,
@@ -164,8 +164,8 @@ impl Folding<'_> {
                 row_group_bytes: job.budget.row_group,
             },
             budget: job.budget,
-            context: job.budget.task_context(scratch.path(), batch_rows)?,
-            batch_rows,
+            sorting: job.budget.sorting(scratch.path(), window.staged.widest())?,
+            wide: job.wide,
             scratch: scratch.path(),
             interrupt: job.interrupt,
         };
@@ -173,8 +173,8 @@ impl Folding<'_> {
         let landed = AtomicU64::new(0);
         let step = |more: u64| job.progress.merged(ns, landed.fetch_add(more, Ordering::Relaxed) + more, total);
         let written: HashSet<String> = tasks.iter().map(|t| t.partition.clone()).collect();
+        let retyped = retyping::retype(&workshop, retyped, &window.staged, &step).await?;
         record.files.retyped = retyped.len() as u64;
-        let retyped = land_all(&workshop, retyped, &BTreeMap::new(), &window.staged, &step).await?;
         let done = land_all(&workshop, tasks, &places.resolution.targets, &window.staged, &step).await?;
 
         let mut head = std::mem::take(&mut places.head);
@@ -182,10 +182,18 @@ impl Folding<'_> {
             self.remove_unread(&workshop, &places.files, &written, full, &head, &places.resolution.moved_out).await?;
         record.rows.deleted += gone.1;
         record.files.deleted += gone.0.len() as u64;
-        for partition in gone.0 {
-            head.files.remove(&partition);
+        for partition in &gone.0 {
+            head.files.remove(partition);
         }
         self.tally(record, &window, retyped.iter().chain(&done));
+        let owed = catalog::owed(
+            found.schema.as_ref().map(|(schema, _)| schema),
+            &table,
+            retyped.iter().chain(&done),
+            gone.0,
+            self.unfinished.run_id.is_some(),
+            job.run_id,
+        );
         check_rows(&record.rows)?;
         if let Some(lease) = self.lease {
             lease.check()?;
@@ -203,15 +211,22 @@ impl Folding<'_> {
                 index::clean(job.lake, ns, &head, lease).await?;
             }
             lease.check()?;
-            quarantine::store(job.lake, ns, job.run_id, &window.quarantined).await?;
+            window.quarantined.store(job.lake, ns, job.run_id).await?;
         }
-        Ok(())
+        Ok(owed)
     }
 
     async fn find(&self) -> Result<Found> {
         let job = self.job;
         let key = layout::schema_key(&job.spec.namespace);
-        let schema = state::load::<TableSchema>(job.lake, &key, table::FORMAT).await?;
+        let schema = match state::look::<TableSchema>(job.lake, &key, table::FORMAT).await? {
+            Stored::Nothing => None,
+            Stored::Object(schema, version) => Some((schema, version)),
+            Stored::Damaged(version, error) => {
+                self.give_up_damaged(&key, version, error).await?;
+                None
+            }
+        };
         let differences = schema.as_ref().map(|(s, _)| s.settings.differences(&self.settings)).unwrap_or_default();
         if !differences.is_empty() && !job.options.full && !self.unfinished.full {
             return Err(settings_error(job, &differences));
@@ -233,6 +248,22 @@ impl Folding<'_> {
             Some(Resume { state, .. }) => of(state.table.clone())?.resumed(start, state.partitions.clone()),
             None => of(start)?,
         })
+    }
+
+    /// A run that forgets the schema needs none, so that it is the way out of a damaged one.
+    async fn give_up_damaged(&self, key: &str, version: Version, error: Error) -> Result<()> {
+        let job = self.job;
+        if !self.forget_schema() {
+            let rebuild = command::rebuild(&job.settings.environment, &job.spec.namespace, true);
+            let hint =
+                format!("restore it from the bucket's versions or a backup, or build the table anew:\n  {rebuild}");
+            return Err(error.hint(hint));
+        }
+        tracing::warn!(collection = %job.spec.namespace, "{key} is given up: {error}");
+        if job.options.dry_run {
+            return Ok(());
+        }
+        job.lake.delete(key, Expect::unchanged(Some(version))).await
     }
 
     /// Asked of this run, or of the one that died and that this one finishes.
@@ -259,12 +290,12 @@ impl Folding<'_> {
         let totals = &window.totals;
         record.rows.read = totals.documents;
         record.rows.resumed = window.resumed;
-        record.rows.quarantined = window.quarantined.len() as u64;
+        record.rows.quarantined = window.quarantined.len();
         record.bytes.read = totals.bytes;
         record.misfits = totals.misfits;
         record.schema_changes = window.shaper.changes();
-        if job.options.strict && !window.quarantined.is_empty() {
-            let reason = window.quarantined.first().map(|q| q.reason.clone()).unwrap_or_default();
+        record.warnings.extend(window.shaper.warnings());
+        if let Some(reason) = window.quarantined.first_reason().filter(|_| job.options.strict) {
             return Err(Error::new(
                 Kind::Source,
                 format!("--strict: {} documents cannot be read, the first because {reason}", window.quarantined.len()),
@@ -321,7 +352,10 @@ impl Folding<'_> {
                     self.job.spec.namespace.folder()
                 ),
             )
-            .hint("rebuild it with --full, or move the files away"));
+            .hint(format!(
+                "move the files away, or build the table anew:\n  {}",
+                command::rebuild(&self.job.settings.environment, &self.job.spec.namespace, false)
+            )));
         }
         Ok(())
     }
@@ -376,37 +410,18 @@ impl Folding<'_> {
         Ok(tasks)
     }
 
-    /// Files beyond `tasks` that hold a column whose type has changed.
-    async fn retyped(&self, found: &Found, tasks: &[Task], shapes: &Arc<dyn Shapes>) -> Result<Vec<Task>> {
+    /// Files beyond `tasks` that may hold a column whose type has changed.
+    async fn retyped(&self, found: &Found, tasks: &[Task], shapes: &dyn Shapes) -> Result<Vec<(String, Object)>> {
         let job = self.job;
         let Some((stored, _)) = found.schema.as_ref().filter(|_| !found.rebuild) else { return Ok(Vec::new()) };
         let full = self.decision.scope == Scope::Full;
-        let retypes = |from: &Schema, version| -> Result<bool> {
-            Ok(shapes.conversion(from, version)?.is_some_and(|conversion| conversion.retypes))
-        };
         // The schema of a dead run may be ahead of files that this window does not touch.
-        if full || (self.unfinished.run_id.is_none() && !retypes(&stored.arrow(), stored.version)?) {
+        if full || (self.unfinished.run_id.is_none() && !retyping::changes(stored, shapes)?) {
             return Ok(Vec::new());
         }
         let busy: HashSet<&str> = tasks.iter().map(|t| t.partition.as_str()).collect();
         let files = index::list_files(job.lake, &job.spec.namespace).await?;
-        stream::iter(files.into_iter().filter(|(partition, _)| !busy.contains(partition.as_str())))
-            .map(|(partition, object)| async move {
-                let file = StoredFile::of(job.lake, object.clone()).await?;
-                let old = retypes(&file.footer.schema, file.version())?;
-                Ok(old.then(|| Task {
-                    partition,
-                    ordinal: None,
-                    stored: Some(object),
-                    rules: FoldRules::default(),
-                    losers: Arc::default(),
-                    overwrite: false,
-                }))
-            })
-            .buffer_unordered(LOOKS_AT_ONCE)
-            .try_filter_map(|task| async move { Ok(task) })
-            .try_collect()
-            .await
+        Ok(files.into_iter().filter(|(partition, _)| !busy.contains(partition.as_str())).collect())
     }
 
     async fn store_schema(&self, found: &Found, table: &TableSchema) -> Result<()> {
@@ -458,6 +473,6 @@ impl Folding<'_> {
             record.bytes.written += done.written.unwrap_or(0);
             record.partitions_new += u64::from(done.new && done.written.is_some());
         }
-        record.rows.quarantined = window.quarantined.len() as u64;
+        record.rows.quarantined = window.quarantined.len();
     }
 }

@@ -3,10 +3,13 @@
 use crate::error::{Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, Lease, Object, Version, layout, state};
-use crate::merge::places::{FORMAT, Head, Resolution};
+use crate::merge::places::{FORMAT, FileInfo, Head, Resolution};
 use crate::model::collection::Namespace;
 use futures::StreamExt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// What the index knows of a table's data files, by partition folder.
+pub type Files = BTreeMap<String, FileInfo>;
 
 /// What ends the name of a generation that was built from the data files themselves.
 pub const REBUILT: &str = "-r";

@@ -21,6 +21,8 @@ pub struct RunOptions {
     pub dry_run: bool,
     /// A document that cannot be read fails its collection instead of going to the quarantine.
     pub strict: bool,
+    /// Wait for the crawlers to end.
+    pub wait: bool,
     /// Becomes `Some` when the run should end cleanly.
     pub interrupt: watch::Receiver<Option<Signal>>,
 }

@@ -3,20 +3,21 @@
 use crate::error::{Error, Kind, Result};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Lake, Lease, Object, Version, layout};
-use crate::merge::budget::Budget;
+use crate::merge::budget::{Budget, Sorting};
 use crate::merge::fold::{FoldCounts, FoldRules, fold};
 use crate::merge::places::FileInfo;
 use crate::merge::plan::{self, Conversion, Shapes};
 use crate::merge::stage::Staged;
 use crate::merge::stored::StoredFile;
+use crate::merge::widths::rows_within;
 use crate::merge::writer::{FileSettings, LocalFile, PartitionWriter};
 use crate::model::collection::Namespace;
 use crate::publish::{Landed, land};
 use crate::run::interrupt::Interrupt;
-use datafusion::execution::TaskContext;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::RwLock;
 
 /// What all partitions of one collection's run share.
 pub struct Workshop<'a> {
@@ -33,9 +34,9 @@ pub struct Workshop<'a> {
     /// Memory.
     pub budget: Budget,
     /// Where plans run.
-    pub context: Arc<TaskContext>,
-    /// Rows of one batch of changes.
-    pub batch_rows: usize,
+    pub sorting: Sorting,
+    /// Held by every merge of the run; by one of wide rows alone.
+    pub wide: &'a RwLock<()>,
     /// Local folder for new files.
     pub scratch: &'a Path,
     /// Asked before every partition.
@@ -76,6 +77,12 @@ pub struct Done {
     pub new: bool,
 }
 
+/// The file of a partition, and what its rows need to have the schema being written.
+pub struct Opened {
+    stored: Option<StoredFile>,
+    conversion: Option<Conversion>,
+}
+
 impl Task {
     /// The moments around its write; `empty`: no row is left.
     fn kill_points(&self, empty: bool) -> (KillPoint, KillPoint) {
@@ -92,17 +99,42 @@ impl Workshop<'_> {
     /// Merges one partition and lands the result when it differs from what is stored.
     pub async fn run(&self, task: Task, staged: &Staged) -> Result<Done> {
         self.interrupt.check()?;
-        let key = layout::data_key(self.namespace, &task.partition);
         let stored = match &task.stored {
             Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
-            None => StoredFile::open(self.lake, &key).await?,
+            None => StoredFile::open(self.lake, &layout::data_key(self.namespace, &task.partition)).await?,
         };
         // Rows that are merged with the changes; an overwritten file's are not.
-        let merged = stored.as_ref().filter(|_| !task.overwrite);
-        let conversion = match merged {
+        let conversion = match stored.as_ref().filter(|_| !task.overwrite) {
             Some(file) => self.shapes.conversion(&file.footer.schema, file.version())?,
             None => None,
         };
+        self.fold(task, Opened { stored, conversion }, staged).await
+    }
+
+    /// The task that rewrites a file for its columns' types alone; none when it holds no column at an old type.
+    pub async fn open_retyped(&self, partition: &str, object: Object) -> Result<Option<(Task, Opened)>> {
+        self.interrupt.check()?;
+        let file = StoredFile::of(self.lake, object).await?;
+        let conversion = self.shapes.conversion(&file.footer.schema, file.version())?;
+        if !conversion.as_ref().is_some_and(|conversion| conversion.retypes) {
+            return Ok(None);
+        }
+        let task = Task {
+            partition: partition.to_owned(),
+            ordinal: None,
+            stored: Some(file.object.clone()),
+            rules: FoldRules::default(),
+            losers: Arc::default(),
+            overwrite: false,
+        };
+        Ok(Some((task, Opened { stored: Some(file), conversion })))
+    }
+
+    /// [`Self::run`] with a file whose footer has been read.
+    pub async fn fold(&self, task: Task, opened: Opened, staged: &Staged) -> Result<Done> {
+        let Opened { stored, conversion } = opened;
+        let key = layout::data_key(self.namespace, &task.partition);
+        let merged = stored.as_ref().filter(|_| !task.overwrite);
         // P7: a file that holds a column at an old type is rewritten even when no row of it changes.
         let retype = conversion.as_ref().is_some_and(|c| c.retypes);
         let (counts, file) =
@@ -129,11 +161,19 @@ impl Workshop<'_> {
         stored: Option<&StoredFile>,
         conversion: Option<Conversion>,
     ) -> Result<(FoldCounts, LocalFile)> {
+        let widths = || {
+            let changes = task.ordinal.into_iter().flat_map(|ordinal| staged.widths(ordinal));
+            changes.chain(stored.into_iter().flat_map(StoredFile::widths))
+        };
+        let wide = widths().any(|group| self.budget.is_wide(group.widest));
+        let _alone = if wide { Some(self.wide.write().await) } else { None };
+        let _beside = if wide { None } else { Some(self.wide.read().await) };
+        let context = self.sorting.context(widths());
         let stored_rows = match stored {
             Some(file) => {
                 let rows = file.rows(self.lake, self.budget.batch, None).await?;
                 let plan = plan::stored(rows, conversion, self.shapes.schema())?;
-                Some(plan::execute(&plan, &self.context)?)
+                Some(plan::execute(&plan, &context)?)
             }
             None => None,
         };
@@ -141,15 +181,15 @@ impl Workshop<'_> {
             Some(ordinal) => {
                 let slices = staged.slices(ordinal);
                 let plan = plan::changes(slices, task.losers.clone(), self.shapes.as_ref())?;
-                Some(plan::execute(&plan, &self.context)?)
+                Some(plan::execute(&plan, &context)?)
             }
             None => None,
         };
         let local = self.scratch.join(format!("{:032x}.parquet", unique()));
-        let mut writer = PartitionWriter::create(&local, &self.files)?;
+        let mut writer = PartitionWriter::create(&local, &self.files, wide)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
-        let batch_rows = stored.map_or(self.batch_rows, |file| file.batch_rows(self.budget.batch));
+        let batch_rows = rows_within(self.budget.batch, widths());
         let schema = self.shapes.schema();
         let mut counts =
             fold(stored_rows, changed_rows, &schema, &task.rules, &hash_ids, batch_rows, &mut writer).await?;

@@ -124,7 +124,7 @@ impl Folding<'_> {
     ) -> Result<(Head, Resolution)> {
         let job = self.job;
         let ns = &job.spec.namespace;
-        tracing::info!(run = job.run_id, collection = %ns, "the index of places is missing or behind; building it anew");
+        tracing::info!("the index of places is missing or behind; building it anew");
         let files: Vec<Object> = index::list_files(job.lake, ns).await?.into_values().collect();
         let prefix = layout::index_prefix(ns);
         let folder = scratch.join("rebuilt");

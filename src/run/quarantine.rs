@@ -1,29 +1,83 @@
 //! Keeps documents that could not be read, byte for byte, with the reason beside each.
+//!
+//! They wait on local disk: a collection none of whose documents can be read must not fill the memory either (P10).
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, layout};
 use crate::model::batch::Quarantined;
 use crate::model::collection::Namespace;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-/// Writes `quarantine/<database>/<collection>/<run_id>.bson` (the bytes) and `.jsonl` (offset, length and reason).
-pub async fn store(lake: &Lake, ns: &Namespace, run_id: &str, quarantined: &[Quarantined]) -> Result<()> {
-    if quarantined.is_empty() {
-        return Ok(());
+/// The documents of one window that could not be read.
+pub struct Quarantine {
+    folder: PathBuf,
+    documents: u64,
+    bytes: u64,
+    first: Option<String>,
+}
+
+impl Quarantine {
+    /// An empty one, which will wait below `folder`.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), documents: 0, bytes: 0, first: None }
     }
-    let (mut bytes, mut reasons) = (Vec::new(), Vec::new());
-    for document in quarantined {
-        let line = serde_json::json!({
-            "offset": bytes.len(), "length": document.document.len(), "reason": document.reason,
-        });
-        serde_json::to_writer(&mut reasons, &line).or_error(Kind::Invariant, "write the quarantine")?;
-        reasons.push(b'\n');
-        bytes.extend_from_slice(&document.document);
+
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        self.documents
     }
-    reach(KillPoint::BeforeQuarantine);
-    lake.put(&layout::quarantine_key(ns, run_id, "bson"), bytes.into(), Expect::Any).await?;
-    reach(KillPoint::MidQuarantine);
-    lake.put(&layout::quarantine_key(ns, run_id, "jsonl"), reasons.into(), Expect::Any).await?;
-    reach(KillPoint::AfterQuarantine);
-    Ok(())
+
+    /// Why the first of them could not be read; none: every document could.
+    pub fn first_reason(&self) -> Option<&str> {
+        self.first.as_deref()
+    }
+
+    /// Adds some.
+    pub fn extend(&mut self, quarantined: &[Quarantined]) -> Result<()> {
+        let Some(first) = quarantined.first() else { return Ok(()) };
+        self.first.get_or_insert_with(|| first.reason.clone());
+        let (mut documents, mut reasons) = (self.append_to("bson")?, self.append_to("jsonl")?);
+        for Quarantined { document, reason } in quarantined {
+            let line = serde_json::json!({ "offset": self.bytes, "length": document.len(), "reason": reason });
+            let written =
+                documents.write_all(document).and_then(|()| reasons.write_all(format!("{line}\n").as_bytes()));
+            written.or_error(Kind::Lake, self.doing())?;
+            self.bytes += document.len() as u64;
+            self.documents += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes `quarantine/<database>/<collection>/<run_id>.bson` (the bytes) and `.jsonl` (offset, length and reason).
+    pub async fn store(&self, lake: &Lake, ns: &Namespace, run_id: &str) -> Result<()> {
+        if self.documents == 0 {
+            return Ok(());
+        }
+        reach(KillPoint::BeforeQuarantine);
+        self.put(lake, ns, run_id, "bson").await?;
+        reach(KillPoint::MidQuarantine);
+        self.put(lake, ns, run_id, "jsonl").await?;
+        reach(KillPoint::AfterQuarantine);
+        Ok(())
+    }
+
+    async fn put(&self, lake: &Lake, ns: &Namespace, run_id: &str, extension: &str) -> Result<()> {
+        let key = layout::quarantine_key(ns, run_id, extension);
+        lake.put_file(&key, &self.path(extension), Expect::Any).await.map(|_| ())
+    }
+
+    fn path(&self, extension: &str) -> PathBuf {
+        self.folder.join(format!("quarantine.{extension}"))
+    }
+
+    fn append_to(&self, extension: &str) -> Result<File> {
+        OpenOptions::new().create(true).append(true).open(self.path(extension)).or_error(Kind::Lake, self.doing())
+    }
+
+    fn doing(&self) -> String {
+        format!("keep documents that cannot be read in {}", self.folder.display())
+    }
 }

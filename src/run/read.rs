@@ -6,11 +6,12 @@ use crate::extract::Placed;
 use crate::lake::Lake;
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
-use crate::model::batch::{Quarantined, RawBatch};
+use crate::model::batch::RawBatch;
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
 use crate::model::table;
 use crate::run::interrupt::Interrupt;
+use crate::run::quarantine::Quarantine;
 use crate::shape::{Shaper, id_hashes};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -32,7 +33,7 @@ pub struct Window {
     /// Documents among them that a run that died had read.
     pub resumed: u64,
     /// Documents that could not be read.
-    pub quarantined: Vec<Quarantined>,
+    pub quarantined: Quarantine,
 }
 
 /// Counts of one window.
@@ -74,7 +75,7 @@ struct Desk {
     stage: Stage,
     ids: Spool,
     totals: Totals,
-    quarantined: Vec<Quarantined>,
+    quarantined: Quarantine,
     /// Rows that are not staged in the lake yet; none when nothing is staged.
     unstaged: Option<RowsWriter>,
 }
@@ -93,7 +94,7 @@ impl Reading<'_> {
             stage: Stage::new(self.scratch, self.chunk, self.batch),
             ids: Spool::new(self.scratch, "ids", SPOOL_MEMORY),
             totals: Totals::default(),
-            quarantined: Vec::new(),
+            quarantined: Quarantine::new(self.scratch),
             unstaged: staging.as_ref().map(|_| RowsWriter::new()).transpose()?,
         };
         if let Some((resume, lake)) = resume {
@@ -165,7 +166,7 @@ impl Desk {
         if let Some(unstaged) = &mut self.unstaged {
             unstaged.push(&shaped)?;
         }
-        self.quarantined.extend(shaped.quarantined);
+        self.quarantined.extend(&shaped.quarantined)?;
         self.place(shaped.rows, shaped.version, shaped.partition, &shaped.id_hash, &shaped.modified_ms)?;
         Ok(self)
     }

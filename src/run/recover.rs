@@ -47,7 +47,15 @@ pub async fn recover(lake: &Lake, ns: &Namespace, complete: Option<&str>) -> Res
     if complete == Some(journal.run_id.as_str()) {
         return Ok(Unfinished { journal: Some(version), ..Unfinished::default() });
     }
-    tracing::warn!(collection = %ns, run = %journal.run_id, "a run died before its end; finishing its work");
+    tracing::warn!(dead_run = %journal.run_id, "a run died before its end; finishing its work");
+    // Parts of large files that nobody will complete. They only cost money, so that nothing depends on this.
+    for folder in [layout::table_prefix(ns), layout::index_prefix(ns)] {
+        match lake.abort_uploads(&folder).await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "unfinished uploads of the dead run aborted"),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
     Ok(Unfinished {
         full: journal.mode == "full",
         rebuild: journal.rebuild,

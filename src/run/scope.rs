@@ -1,7 +1,9 @@
 //! What a run reads of a collection: a pure decision over the manifest, the flags and the stored watermark.
 
+use crate::lake::watermark::Watermarks;
 use crate::model::collection::{CollectionSpec, Mode};
 use crate::model::window::{Bound, Scope};
+use std::time::Duration;
 
 /// What the decision depends on.
 pub struct Facts<'a> {
@@ -51,6 +53,14 @@ impl Decision {
     }
 }
 
+/// Whether the last full run is longer ago than `every`; a collection never read as a whole is due.
+pub fn full_due(every: Option<Duration>, watermarks: &Watermarks, now_ms: i64) -> bool {
+    every.is_some_and(|every| {
+        let age = watermarks.last_full().map(|line| now_ms - line.written_at);
+        age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
+    })
+}
+
 /// Decides.
 ///
 /// The next watermark is the bound that was fixed before reading, never the largest time seen: a document dated in
@@ -94,6 +104,7 @@ mod tests {
             hash: Vec::new(),
             pins: Vec::new(),
             mode,
+            max_lag: None,
             line: 2,
         }
     }

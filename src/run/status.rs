@@ -1,14 +1,20 @@
 //! Where every collection stands, from the lake alone: what its state objects, files and newest run records say.
+//!
+//! Cheap on purpose: rows come from the index, which knows every file that lakefold wrote, and a file is opened only
+//! when the index does not know the version that lies there.
 
-use super::{clock, scratch};
+use super::history::{self, History};
+use super::{clock, index, scratch};
 use crate::error::{Error, Result};
 use crate::lake::watermark::Watermarks;
-use crate::lake::{Lake, Object, layout, state};
+use crate::lake::{Lake, Object, layout};
+use crate::merge::places::Head;
 use crate::model::collection::{CollectionSpec, Namespace};
-use crate::model::record::{self, RunRecord};
+use crate::model::record::Outcome;
 use crate::model::settings::Settings;
-use crate::model::status::{CollectionStatus, LastRun};
+use crate::model::status::{CollectionStatus, LastRun, RECENT_MAX};
 use futures::{StreamExt, TryStreamExt, stream};
+use std::cmp::Reverse;
 
 /// Collections looked at at once.
 const COLLECTIONS_AT_ONCE: usize = 8;
@@ -19,7 +25,13 @@ const FOOTERS_AT_ONCE: usize = 8;
 /// Run records read at most: a collection that no newer one mentions has no last run.
 const RUNS_READ_MAX: usize = 200;
 
-/// One entry for each of `specs`, in their order.
+/// Runs from which growth is told at most: a collection that is idle most of the time has few landings among them.
+const RUNS_FOR_GROWTH: usize = 24;
+
+/// Landings from which usual growth is told.
+const LANDINGS: usize = 8;
+
+/// One entry for each of `specs`, what needs somebody most first.
 ///
 /// # Errors
 /// The lake cannot be reached, or a state object or footer of one of the collections cannot be read.
@@ -36,15 +48,25 @@ pub async fn status(settings: &Settings, specs: &[CollectionSpec]) -> Result<Vec
         // Files left aside belong to no collection; they stand with the first so that somebody sees them.
         first.litter.extend(aside);
     }
+    statuses.sort_by(|a, b| order(a).cmp(&order(b)));
     Ok(statuses)
+}
+
+/// The worst first; of equals the one that lags most.
+fn order(status: &CollectionStatus) -> (u8, Reverse<Option<i64>>, &str, &str) {
+    (status.severity(), Reverse(status.lag_seconds), &status.database, &status.collection)
 }
 
 async fn of_collection(lake: &Lake, namespace: &Namespace) -> Result<CollectionStatus> {
     let during = |e: Error| e.context(format!("status of {namespace}"));
-    let (watermarks, _) = Watermarks::load(lake, namespace).await.map_err(during)?;
-    let watermark = watermarks.last_ok().and_then(|line| line.watermark);
+    let (watermarks, _) = Watermarks::load_unless_damaged(lake, namespace).await.map_err(during)?;
     let contents = contents(lake, namespace).await.map_err(during)?;
     let mut litter = contents.litter;
+    if watermarks.is_none() {
+        // Named, and no more: it must not hide where everything else stands.
+        litter.push(layout::watermark_key(namespace));
+    }
+    let watermark = watermarks.as_ref().and_then(|file| file.last_ok()?.watermark);
     let journal = layout::journal_key(namespace);
     if lake.head(&journal).await.map_err(during)?.is_some() {
         litter.push(journal);
@@ -64,6 +86,8 @@ async fn of_collection(lake: &Lake, namespace: &Namespace) -> Result<CollectionS
         files: contents.files,
         bytes: contents.bytes,
         last: None,
+        recent: Vec::new(),
+        growth: None,
         litter,
         lease: holder.map(|holder| {
             format!("{} on {} (process {}) since {}", holder.run_id, holder.host, holder.pid, holder.since)
@@ -94,7 +118,11 @@ async fn contents(lake: &Lake, namespace: &Namespace) -> Result<Contents> {
         }
     }
     contents.litter.sort();
-    let mut footers = stream::iter(&data)
+    // An index that cannot be read is a cache that will be built anew: the files themselves tell.
+    let head = if data.is_empty() { None } else { index::load_head(lake, namespace).await.unwrap_or_default() };
+    let (known, unknown) = split(data, head.as_ref());
+    contents.rows = known;
+    let mut footers = stream::iter(&unknown)
         .map(|object| async { Ok::<_, Error>(lake.footer(&object.key, object.size).await?.rows) })
         .buffer_unordered(FOOTERS_AT_ONCE);
     while let Some(rows) = footers.try_next().await? {
@@ -103,25 +131,45 @@ async fn contents(lake: &Lake, namespace: &Namespace) -> Result<Contents> {
     Ok(contents)
 }
 
-/// Gives every status its newest run, reading records from the newest back until all have one.
+/// Rows of the files that the index knows as they are, and the files it does not know.
+fn split(data: Vec<Object>, head: Option<&Head>) -> (u64, Vec<Object>) {
+    let mut known = 0;
+    let unknown = data.into_iter().filter(|object| {
+        let info = layout::partition_of(&object.key).and_then(|partition| head?.files.get(partition));
+        match info.filter(|info| info.version == object.version.as_str()) {
+            Some(info) => {
+                known += info.rows;
+                false
+            }
+            None => true,
+        }
+    });
+    let unknown = unknown.collect();
+    (known, unknown)
+}
+
+/// Gives every status its newest runs and its growth, reading records from the newest back until that is known.
 async fn put_last_runs(lake: &Lake, statuses: &mut [CollectionStatus]) -> Result<()> {
-    let records = layout::run_key("");
-    let folder = records.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut keys: Vec<String> = lake.list(folder).map_ok(|object| object.key).try_collect().await?;
-    // A run's identity begins with its time.
-    keys.sort_unstable_by(|a, b| b.cmp(a));
-    for key in keys.iter().take(RUNS_READ_MAX) {
-        if statuses.iter().all(|status| status.last.is_some()) {
-            break;
-        }
-        let Some((run, _)) = state::load::<RunRecord>(lake, key, record::FORMAT).await? else { continue };
-        for status in statuses.iter_mut().filter(|status| status.last.is_none()) {
-            status.last = run
-                .collections
-                .iter()
-                .find(|c| c.database == status.database && c.collection == status.collection)
-                .map(|c| LastRun { run_id: run.run_id.clone(), outcome: c.outcome, reason: c.reason.clone() });
-        }
+    let names: Vec<Namespace> =
+        statuses.iter().map(|s| Namespace { database: s.database.clone(), collection: s.collection.clone() }).collect();
+    let mut history = History::of(lake, RUNS_READ_MAX).await?;
+    let enough = |runs: &[_]| {
+        names.iter().all(|ns| {
+            let recent = history::about(runs, ns).count();
+            let landed = history::about(runs, ns).filter(|(_, c)| c.outcome == Outcome::Ok).count();
+            recent >= RECENT_MAX && (landed >= LANDINGS || recent >= RUNS_FOR_GROWTH)
+        })
+    };
+    history.read_until(lake, enough).await?;
+    for (status, ns) in statuses.iter_mut().zip(&names) {
+        let mut runs = history.about(ns).peekable();
+        status.last = runs.peek().map(|(run, c)| LastRun {
+            run_id: run.run_id.clone(),
+            outcome: c.outcome,
+            reason: c.reason.clone(),
+        });
+        status.recent = runs.map(|(_, c)| c.outcome).take(RECENT_MAX).collect();
+        status.growth = history::growth(history.about(ns).map(|(_, c)| c).take(RUNS_FOR_GROWTH));
     }
     Ok(())
 }
@@ -142,7 +190,7 @@ mod tests {
     use super::*;
     use crate::lake::Expect;
     use crate::lake::watermark::Line;
-    use crate::model::record::{CollectionRecord, NotificationRecord, Outcome};
+    use crate::model::record::{self, CollectionRecord, NotificationRecord, RunRecord};
     use crate::run::test_lake::{TestLake, numbers, spec};
     use std::io::Write as _;
 
@@ -168,6 +216,7 @@ mod tests {
             collections: outcomes.iter().map(of).collect(),
             catalog: vec![],
             notifications: Vec::<NotificationRecord>::new(),
+            requests: None,
         };
         serde_json::to_writer(lake.create(&layout::run_key(run_id)), &run).unwrap();
     }
@@ -179,7 +228,7 @@ mod tests {
             serde_json::to_value(&status).unwrap(),
             serde_json::json!({
                 "database": "hospital", "collection": "bills", "watermark": null, "lag_seconds": null,
-                "rows": 0, "files": 0, "bytes": 0, "last": null, "litter": [], "lease": null,
+                "rows": 0, "files": 0, "bytes": 0, "last": null, "recent": [], "growth": null, "litter": [], "lease": null,
             })
         );
     }
@@ -216,10 +265,43 @@ mod tests {
         put_record(&lake, "20240502T000000Z-bbbbbb", &[("bills", Outcome::Failed)]);
         put_record(&lake, "20240503T000000Z-cccccc", &[("wards", Outcome::Ok)]);
         let statuses = status(&lake.settings(), &[spec("bills"), spec("visits")]).await.unwrap();
+        assert_eq!(statuses[0].recent, [Outcome::Failed, Outcome::Ok]);
         let last: Vec<_> = statuses.into_iter().map(|status| status.last.unwrap()).collect();
         assert_eq!((last[0].run_id.as_str(), last[0].outcome), ("20240502T000000Z-bbbbbb", Outcome::Failed));
         assert_eq!(last[0].reason.as_deref(), Some("the source went away"));
         assert_eq!((last[1].run_id.as_str(), last[1].outcome), ("20240501T000000Z-aaaaaa", Outcome::Ok));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_record_hides_nothing_else() {
+        let lake = TestLake::new();
+        put_record(&lake, "20240501T000000Z-aaaaaa", &[("bills", Outcome::Ok)]);
+        lake.create(&layout::run_key("20240502T000000Z-bbbbbb")).write_all(b"{\"format\":1,\"run").unwrap();
+        assert_eq!(one(&lake).await.last.unwrap().run_id, "20240501T000000Z-aaaaaa");
+    }
+
+    /// A file is opened only when the index does not know it: what the index says of its rows is believed.
+    #[tokio::test]
+    async fn rows_come_from_the_index_where_it_knows_the_file() {
+        let folder = TestLake::new();
+        for day in ["01", "02"] {
+            folder.write(&format!("hospital/bills/date=2024-05-{day}/data.parquet"), vec![("_id", numbers(&[1]))]);
+        }
+        let lake = Lake::open(&folder.settings().lake).await.unwrap();
+        let ns = spec("bills").namespace;
+        let known = lake.head(&layout::data_key(&ns, "date=2024-05-01")).await.unwrap().unwrap();
+        let info = |version: &str| crate::merge::places::FileInfo { version: version.into(), rows: 70, bytes: 9 };
+        let head = Head {
+            format: crate::merge::places::FORMAT,
+            files: [
+                ("date=2024-05-01".to_owned(), info(known.version.as_str())),
+                ("date=2024-05-02".to_owned(), info("another")),
+            ]
+            .into(),
+            ..Head::default()
+        };
+        serde_json::to_writer(folder.create(&index::head_key(&ns)), &head).unwrap();
+        assert_eq!(one(&folder).await.rows, 70 + 1);
     }
 
     #[tokio::test]

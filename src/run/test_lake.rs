@@ -4,9 +4,7 @@ use crate::lake::layout;
 use crate::model::collection::{CollectionSpec, Mode, Namespace};
 use crate::model::column::{Column, ColumnType};
 use crate::model::secret::Secret;
-use crate::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use crate::model::settings::{RunSettings, Settings};
 use crate::model::table::{TableSchema, TableSettings};
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
@@ -27,27 +25,9 @@ impl TestLake {
 
     /// An environment whose lake it is.
     pub fn settings(&self) -> Settings {
-        Settings {
-            environment: "test".into(),
-            timezone: chrono_tz::UTC,
-            timestamps: Timestamps::Utc,
-            manifest: "collections.csv".into(),
-            source: SourceSettings {
-                uri: Secret::new("dump:none".into()),
-                read_preference: "primary".into(),
-                overlap: std::time::Duration::ZERO,
-            },
-            lake: LakeSettings {
-                url: format!("file:{}", self.folder.path().join("lake").display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 3,
-            },
-            mail: MailSettings { transport: MailTransport::None, dir: "mail".into(), from: None, to: vec![] },
-            hash_key: None,
-            run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
-        }
+        let lake = format!("file:{}", self.folder.path().join("lake").display());
+        let settings = Settings::new("test", Secret::new("dump:none".into()), &lake);
+        Settings { run: RunSettings { memory: 128 << 20, collections: 1, ..settings.run }, ..settings }
     }
 
     /// Writes a Parquet file of nullable columns at `key`.
@@ -89,6 +69,7 @@ pub fn spec(collection: &str) -> CollectionSpec {
         hash: vec![],
         pins: vec![],
         mode: Mode::Incremental,
+        max_lag: None,
         line: 2,
     }
 }

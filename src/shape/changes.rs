@@ -3,8 +3,9 @@
 use super::names::Level;
 use crate::model::column::{Column, ColumnType};
 use crate::model::record::SchemaChange;
-use crate::model::seen::{Field, KindSet, Seen};
+use crate::model::seen::{Field, Guard, KindSet, Seen};
 use crate::model::table::{Change, ID, TableSchema};
+use std::collections::BTreeSet;
 
 /// A column or struct child that appeared or changed its type.
 struct Difference {
@@ -103,6 +104,45 @@ fn id(before: &TableSchema, after: &TableSchema) -> Option<SchemaChange> {
         count: new().map(|id| id.sighting.count).sum(),
         example_ids: new().map(|id| id.sighting.example.clone()).collect(),
     })
+}
+
+/// Columns, by dotted original names, whose documents have become text because the table grew too wide.
+pub fn narrowed(before: &TableSchema, after: &TableSchema) -> Vec<String> {
+    fn visit(before: Option<&Seen>, after: &Seen, path: &mut Vec<String>, found: &mut BTreeSet<String>) {
+        if after.guard == Some(Guard::Width) && before.and_then(|seen| seen.guard) != Some(Guard::Width) {
+            found.insert(path.join("."));
+        }
+        if after.guard.is_none() {
+            for field in after.fields.iter() {
+                let at = before.and_then(|seen| seen.fields.position(field.name.as_bytes(), 0));
+                let earlier = at.and_then(|at| before?.fields.iter().nth(at));
+                path.push(field.name.clone());
+                visit(earlier.map(|field| &field.seen), &field.seen, path, found);
+                path.pop();
+            }
+        }
+        if let Some(items) = after.items.as_deref() {
+            visit(before.and_then(|seen| seen.items.as_deref()), items, path, found);
+        }
+    }
+    let mut found = BTreeSet::new();
+    visit(Some(&before.seen), &after.seen, &mut Vec::new(), &mut found);
+    found.into_iter().collect()
+}
+
+/// The type, as Glue spells it, of the column that the dotted original names of `path` lead to.
+pub fn type_of(table: &TableSchema, path: &str) -> Option<String> {
+    fn find(columns: &[Column], path: &str) -> Option<String> {
+        columns.iter().find_map(|column| {
+            let rest = column.originals.iter().find_map(|name| path.strip_prefix(name.as_str()))?;
+            match (rest.strip_prefix('.'), children(&column.kind)) {
+                _ if rest.is_empty() => Some(column.kind.to_string()),
+                (Some(rest), Some((_, below))) => find(below, rest),
+                _ => None,
+            }
+        })
+    }
+    find(&table.columns, path)
 }
 
 /// Everything seen at a path of folded names: spellings that fold alike, bare values and elements of lists.

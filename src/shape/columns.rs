@@ -6,6 +6,7 @@ use crate::model::column::{Column, ColumnType, SCALARS};
 use crate::model::seen::{Field, Guard, Kind, KindSet, MAX_DEPTH, Seen, Traits};
 
 const CONTAINERS: KindSet = KindSet::of(&[Kind::Document, Kind::Array]);
+const LISTS: KindSet = KindSet::of(&[Kind::Array]);
 const INTEGERS: KindSet = KindSet::of(&[Kind::Int]);
 const DOUBLES: KindSet = KindSet::of(&[Kind::Int, Kind::Double]);
 const NUMBERS: KindSet = KindSet::of(&[Kind::Int, Kind::Double, Kind::Decimal]);
@@ -98,6 +99,8 @@ impl Columns {
             return Some(ColumnType::Json);
         }
         if kinds.contains(Kind::Array) {
+            // Below a sub-document, bare values beside lists are marked.
+            self.misfits |= self.path.len() > 1 && kinds != LISTS;
             let before = match previous {
                 Some(ColumnType::List(element)) => Some(element.as_ref()),
                 bare => bare,

@@ -82,7 +82,8 @@ fn is_double(digits: u128, exponent: i32) -> bool {
 
 /// A document as Extended JSON in its own order, its numbers by value: `{n: 1}` and `{n: 1.0}` are the same id.
 fn object(document: Document<'_>, out: &mut String) {
-    out.push('{');
+    let wrapped = canonical::looks_wrapped(document);
+    out.push_str(if wrapped { "{\"$document\":{" } else { "{" });
     for (i, element) in document.elements().enumerate() {
         if i > 0 {
             out.push(',');
@@ -91,7 +92,7 @@ fn object(document: Document<'_>, out: &mut String) {
         out.push(':');
         member(element.value(), out);
     }
-    out.push('}');
+    out.push_str(if wrapped { "}}" } else { "}" });
 }
 
 fn member(value: Value<'_>, out: &mut String) {

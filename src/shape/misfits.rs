@@ -3,16 +3,23 @@
 use super::canonical::{extended, quote};
 use super::privacy::Privacy;
 use super::raw::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What marks the pointer of a field whose spelling is not the one its column had first; no pointer of a field contains it.
 pub const SPELLED: &str = "~=";
+
+/// What marks the pointer of a list column's value that stood there bare; a list of one would be assumed. No pointer of
+/// a field contains it.
+pub const BARE: &str = "~-";
 
 /// One step of the way to a value.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
     /// A field by its original name.
     Name(&'a [u8]),
+    /// An entry of a map, whose key is data.
+    Entry(&'a [u8]),
     /// An element; a bare value in a list column is element 0 of a list of one.
     Index(usize),
 }
@@ -28,10 +35,32 @@ pub struct Row<'a> {
     /// Fields of the open structs, innermost last; kept here so that no row allocates for them.
     pub slots: Vec<Slot<'a>>,
     entries: Vec<(String, String)>,
+    /// Values that their column could not hold at all, by its dotted path in original names.
+    pub refused: BTreeMap<String, u64>,
 }
 
 impl<'a> Row<'a> {
-    /// Keeps the exact original of the current value, beside or instead of what the column holds.
+    /// Keeps the exact original of the current value instead of it, because the column holds nothing near it.
+    pub fn refuse(&mut self, value: Value<'a>, privacy: Option<&Privacy>) {
+        let mut column = String::new();
+        for step in &self.path {
+            match step {
+                Step::Name(name) => {
+                    if !column.is_empty() {
+                        column.push('.');
+                    }
+                    column.push_str(&String::from_utf8_lossy(name));
+                }
+                Step::Index(_) => {}
+                // Keys that are data are never shown (P10).
+                Step::Entry(_) => break,
+            }
+        }
+        *self.refused.entry(column).or_default() += 1;
+        self.misfit(value, privacy);
+    }
+
+    /// Keeps the exact original of the current value beside what the column holds.
     pub fn misfit(&mut self, value: Value<'a>, privacy: Option<&Privacy>) {
         let pointer = self.pointer();
         self.keep(pointer, value, privacy);
@@ -71,6 +100,16 @@ impl<'a> Row<'a> {
         self.entries.push((pointer, "true".to_owned()));
     }
 
+    /// Marks with `~-` that the list column's current value is no list; only below a sub-document, because only there a
+    /// guard can ever turn the column into text, where `5` and `[5]` differ.
+    pub fn bare(&mut self) {
+        if self.path.iter().filter(|step| matches!(step, Step::Name(_))).count() > 1 {
+            let mut pointer = self.pointer();
+            pointer.push_str(BARE);
+            self.entries.push((pointer, "true".to_owned()));
+        }
+    }
+
     fn keep(&mut self, pointer: String, value: Value<'a>, privacy: Option<&Privacy>) {
         let mut text = String::new();
         extended(value, privacy, &mut text);
@@ -86,7 +125,7 @@ impl<'a> Row<'a> {
         let mut pointer = String::new();
         for step in &self.path {
             match step {
-                Step::Name(name) => {
+                Step::Name(name) | Step::Entry(name) => {
                     pointer.push('/');
                     for c in String::from_utf8_lossy(name).chars() {
                         match c {
@@ -102,7 +141,7 @@ impl<'a> Row<'a> {
         pointer
     }
 
-    /// Ends the row: its `_misfits` text, keys sorted, and how many values it keeps.
+    /// Ends the row: its `_misfits` text, keys sorted, and how many values it keeps; marks are no values.
     pub fn finish(&mut self) -> Option<(String, u64)> {
         if self.entries.is_empty() {
             return None;
@@ -118,7 +157,8 @@ impl<'a> Row<'a> {
             text.push_str(json);
         }
         text.push('}');
-        let count = self.entries.len() as u64;
+        let is_mark = |(pointer, _): &&(String, String)| pointer.ends_with(SPELLED) || pointer.ends_with(BARE);
+        let count = self.entries.iter().filter(|entry| !is_mark(entry)).count() as u64;
         self.entries.clear();
         Some((text, count))
     }

@@ -22,7 +22,11 @@ use crate::model::settings::Timestamps;
 use crate::model::table::{ID, IdKind, TableSchema, TableSettings};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// An operator is told of a column when more than one value in so many documents is missing in it.
+const REFUSED_ONE_IN: u64 = 1_000;
 
 /// Turns raw batches of one collection into rows of its table.
 #[derive(Debug)]
@@ -36,6 +40,10 @@ pub struct Shaper {
     partitions: Partitions,
     ids: Ids,
     record: Record,
+    /// Rows made so far.
+    rows: u64,
+    /// Values that their column could not hold, by its path.
+    refused: BTreeMap<String, u64>,
 }
 
 /// A document that will become a row.
@@ -74,6 +82,8 @@ impl Shaper {
             partitions: Partitions::new(spec.partition_by.clone(), timezone),
             ids: Ids::new(&table),
             record: Record::new(&table.columns, clock),
+            rows: 0,
+            refused: BTreeMap::new(),
             start: table.clone(),
             clock,
             spec,
@@ -108,6 +118,26 @@ impl Shaper {
     /// Columns that appeared or changed since the shaper was made.
     pub fn changes(&self) -> Vec<SchemaChange> {
         changes::record(&self.start, &self.table)
+    }
+
+    /// What an operator should know of the types although nothing failed: sub-documents that have become text since the
+    /// shaper was made, because the table grew too wide, and columns that many values are missing in.
+    pub fn warnings(&self) -> Vec<String> {
+        let narrowed = changes::narrowed(&self.start, &self.table).into_iter().map(|path| {
+            format!(
+                "the table grew too wide for catalogs, and `{path}`, its widest sub-document, is JSON text from now on"
+            )
+        });
+        let often = self.refused.iter().filter(|(_, count)| **count * REFUSED_ONE_IN > self.rows);
+        let refused = often.map(|(path, count)| {
+            let kind = changes::type_of(&self.table, path).unwrap_or_default();
+            format!(
+                "`{path}`: {count} values in {} documents have no place in its type {kind}; the column is NULL there and \
+                 _misfits has them",
+                self.rows
+            )
+        });
+        narrowed.chain(refused).collect()
     }
 
     /// Grows the schema by what the batch holds, then makes rows of it at the schema as it then is.
@@ -211,7 +241,11 @@ impl Shaper {
             shaped.blind += u64::from(self.table.has_modified() && modified.is_none());
             shaped.modified_ms.push(modified);
         }
-        if shaped.misfits > 0 && !self.table.misfits {
+        self.rows += rows as u64;
+        for (column, count) in std::mem::take(&mut row.refused) {
+            *self.refused.entry(column).or_default() += count;
+        }
+        if !self.table.misfits && kept.iter().any(Option::is_some) {
             self.table.misfits = true;
             self.table.version += 1;
         }

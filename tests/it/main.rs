@@ -4,18 +4,39 @@
 // Helpers of tests end at the first surprise, as the tests themselves do.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod access;
+mod aws;
+mod catalog;
+mod channels;
 mod cli;
+mod clocks;
+mod connection;
+mod disk;
+mod docs;
+mod drill;
 mod extract;
 mod fence;
 mod full;
+mod fuzz;
+mod guest;
 mod halfway;
 mod kill;
 mod killed_at_each_point;
+mod limits;
+mod names;
 mod oracle;
+mod privacy;
+mod readers;
+mod replica;
+mod report;
 mod resume;
 mod s3;
 mod signals;
 mod store;
+mod store_faults;
 mod support;
 mod synth;
+mod taking_over;
+mod terminal;
+mod torture;
 mod two_at_once;

@@ -73,12 +73,8 @@ async fn seaweedfs_is_a_lake() {
 
 #[tokio::test]
 async fn an_endpoint_where_nobody_listens_is_reported_soon() {
-    let settings = LakeSettings {
-        endpoint: Some("http://127.0.0.1:1".into()),
-        path_style: true,
-        ..disk(std::path::Path::new(""))
-    };
-    let settings = LakeSettings { url: "s3://lake-bucket".into(), ..settings };
+    let endpoint = Some("http://127.0.0.1:1".into());
+    let settings = LakeSettings { endpoint, path_style: true, ..LakeSettings::at("s3://lake-bucket") };
     let variables = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name.to_owned(), "x".to_owned()));
     let started = Instant::now();
     unavailable(&settings, &variables, "the store cannot be reached").await;
@@ -346,8 +342,7 @@ fn ns() -> Namespace {
 }
 
 fn disk(folder: &std::path::Path) -> LakeSettings {
-    let url = format!("file:{}", folder.display());
-    LakeSettings { url, endpoint: None, region: None, path_style: true, zstd_level: 1 }
+    LakeSettings { zstd_level: 1, ..LakeSettings::at(&format!("file:{}", folder.display())) }
 }
 
 fn with(server: &S3, name: &str, value: &str) -> Vec<(String, String)> {

@@ -1,5 +1,6 @@
 //! Typed access to a TOML document that remembers the line of everything and goes on after an error.
 
+use super::secrets::Secrets;
 use super::variables::{Lookup, substitute};
 use crate::model::problem::{Problem, Problems};
 use toml::Spanned;
@@ -9,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Reader<'r> {
     text: &'r str,
     lookup: &'r Lookup<'r>,
+    secrets: &'r Secrets,
     /// What was found so far.
     pub problems: Problems,
 }
@@ -41,8 +43,8 @@ impl Text {
 }
 
 impl<'r> Reader<'r> {
-    pub fn new(file: &str, text: &'r str, lookup: &'r Lookup<'r>) -> Self {
-        Self { text, lookup, problems: Problems::new(file) }
+    pub fn new(file: &str, text: &'r str, lookup: &'r Lookup<'r>, secrets: &'r Secrets) -> Self {
+        Self { text, lookup, secrets, problems: Problems::new(file) }
     }
 
     /// The document's keys outside sections. Unknown keys and sections become problems.
@@ -68,6 +70,49 @@ impl<'r> Reader<'r> {
         let section = Section { name, table: Some(table), line: Some(line) };
         self.check_keys(&section, known);
         section
+    }
+
+    /// Every `[[name]]` of the document; unknown keys in them become problems.
+    pub fn sections<'d>(&mut self, root: &Section<'d>, name: &'static str, known: &[&str]) -> Vec<Section<'d>> {
+        let Some(value) = root.get(name) else {
+            return Vec::new();
+        };
+        let items = match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => vec![value],
+        };
+        let mut sections = Vec::with_capacity(items.len());
+        for item in items {
+            let line = self.line_of(item);
+            match item.get_ref() {
+                DeValue::Table(table) if !std::ptr::eq(item, value) => {
+                    let section = Section { name, table: Some(table), line: Some(line) };
+                    self.check_keys(&section, known);
+                    sections.push(section);
+                }
+                _ => {
+                    self.problems
+                        .add(line, name, format_args!("is a list of sections, not {}", described(item)))
+                        .hint(format_args!("write `[[{name}]]` on a line of its own, its keys below"));
+                }
+            }
+        }
+        sections
+    }
+
+    /// Notes a problem of a key of `section`, whether the file has it or not.
+    pub fn problem(&mut self, section: &Section<'_>, key: &str, message: impl std::fmt::Display) -> &mut Problem {
+        let line = section.get(key).map(|value| self.line_of(value)).or(section.line);
+        let noted = self.problems.add_general(line, message);
+        noted.key = Some(section.dotted(key));
+        noted
+    }
+
+    /// Notes the problem when the key is there although it says nothing here.
+    pub fn refuse(&mut self, section: &Section<'_>, key: &str, why: &str) {
+        if section.has(key) {
+            self.problem(section, key, why).hint("take it out");
+        }
     }
 
     /// A string, variables put in. Empty strings are refused: they stand for a forgotten value.
@@ -169,7 +214,7 @@ impl<'r> Reader<'r> {
             return None;
         };
         let line = self.line_of(value);
-        match substitute(raw, self.lookup) {
+        match substitute(raw, self.lookup, self.secrets) {
             Ok(substituted) => {
                 Some(Text { value: substituted.value, key: key.to_owned(), line, open: !substituted.any })
             }

@@ -3,21 +3,29 @@
 //! A file is read to its end whatever is wrong with it; every problem names file, line and key. Values that came out
 //! of a variable are never shown.
 
+mod catalog;
+mod channels;
 mod document;
+mod mail;
+mod rules;
+mod s3;
+mod secrets;
+mod ses;
 #[cfg(test)]
 mod tests;
 mod values;
 mod variables;
 
-pub use values::{MEMORY_MIN, memory, since};
+pub use secrets::Secrets;
+pub use values::{MEMORY_MIN, length, memory, since};
 pub use variables::Lookup;
 
-use crate::cli::files;
+use crate::aws::Aws;
+use crate::cli::files::{self, Unread};
+use crate::error::Error;
 use crate::model::problem::{Problem, listed, nearest};
 use crate::model::secret::Secret;
-use crate::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use crate::model::settings::{LakeSettings, RunSettings, Settings, SourceSettings, Timestamps};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use document::{Reader, Section, Text};
 use std::path::{Path, PathBuf};
@@ -25,6 +33,10 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 const READ_PREFERENCES: [&str; 5] = ["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"];
+
+/// Keys and sections of the file.
+const ROOT: [&str; 11] =
+    ["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "webhook", "metrics", "privacy", "run"];
 
 /// Why there are no settings, and what is known all the same, so that the manifest can be checked too.
 #[derive(Debug)]
@@ -35,16 +47,32 @@ pub struct Invalid {
     pub manifest: Option<String>,
     /// Whether the file has a `[privacy] hash_key`, right or wrong.
     pub hash_key: bool,
+    /// The file may well be right: all that is wrong is that a secret could not be asked for.
+    pub passing: bool,
 }
 
-impl From<Problem> for Invalid {
-    fn from(problem: Problem) -> Self {
-        Self { problems: vec![problem], manifest: None, hash_key: true }
+/// Why an environment could not be read.
+#[derive(Debug)]
+pub enum Failure {
+    /// What is wrong with its text, or that there is none.
+    Invalid(Invalid),
+    /// It lies in S3, and S3 could not be asked.
+    Unavailable(Error),
+}
+
+impl From<Unread> for Failure {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Problem(problem) => {
+                Self::Invalid(Invalid { problems: vec![problem], manifest: None, hash_key: true, passing: false })
+            }
+            Unread::Unavailable(error) => Self::Unavailable(error),
+        }
     }
 }
 
-/// The name and the file that `--env` means: `NAME` is `env/NAME.toml`; what holds a `/` or ends in `.toml` is a path,
-/// and its stem the name.
+/// The name and the file that `--env` means: `NAME` is `env/NAME.toml`; what holds a `/` or ends in `.toml` is a path
+/// or an `s3://` URL, and its stem the name.
 pub fn locate(name_or_path: &str) -> (String, PathBuf) {
     let path = Path::new(name_or_path);
     if !name_or_path.contains('/') && !name_or_path.ends_with(".toml") {
@@ -54,20 +82,43 @@ pub fn locate(name_or_path: &str) -> (String, PathBuf) {
     (stem.unwrap_or_else(|| name_or_path.to_owned()), path.to_owned())
 }
 
-/// Reads and checks an environment by name or path.
+/// Reads and checks an environment by name, path or URL, with the secrets it names.
 ///
 /// # Errors
-/// All problems of the file, also that it does not exist.
-pub fn load(name_or_path: &str) -> Result<Settings, Invalid> {
+/// All problems of the file, also that it does not exist; or that it could not be asked for.
+pub async fn load(name_or_path: &str) -> Result<Settings, Failure> {
     let (name, path) = locate(name_or_path);
     let file = path.display().to_string();
-    let text = files::read_text(&path).map_err(|mut problem| {
-        if !path.exists() {
-            problem.hint(existing_environments(&name));
+    let (text, secrets) = read(&name, &path).await?;
+    parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+}
+
+/// Reads the source and the timezone of an environment by name, path or URL, whatever stands beside them.
+///
+/// # Errors
+/// All problems of `[source]` and `timezone`, also that the file does not exist; or that it could not be asked for.
+pub async fn load_source(name_or_path: &str) -> Result<(SourceSettings, Tz), Failure> {
+    let (name, path) = locate(name_or_path);
+    let (text, secrets) = read(&name, &path).await?;
+    parse_source(&text, &path.display().to_string(), &|variable| std::env::var(variable).ok(), &secrets)
+        .map_err(Failure::Invalid)
+}
+
+/// The text of an environment, and the secrets it names.
+async fn read(name: &str, path: &Path) -> Result<(String, Secrets), Failure> {
+    let file = path.display().to_string();
+    let aws = Aws::of_process();
+    let text = files::read_text(&file, aws).await.map_err(|mut unread| {
+        if let Unread::Problem(problem) = &mut unread
+            && !files::is_s3(&file)
+            && !path.exists()
+        {
+            problem.hint(existing_environments(name));
         }
-        problem
+        unread
     })?;
-    parse(&text, &file, &name, &|variable| std::env::var(variable).ok())
+    let secrets = Secrets::fetch(&text, aws).await;
+    Ok((text, secrets))
 }
 
 /// Whether colours are welcome: <https://no-color.org>.
@@ -91,15 +142,87 @@ fn existing_environments(wanted: &str) -> String {
     }
 }
 
-/// Checks the text of an environment file.
+/// Checks the text of an environment file that names no secret.
 ///
 /// # Errors
 /// All problems of the text.
 pub fn parse(text: &str, file: &str, environment: &str, lookup: &Lookup<'_>) -> Result<Settings, Invalid> {
-    let mut reader = Reader::new(file, text, lookup);
+    parse_with(text, file, environment, lookup, &Secrets::default())
+}
+
+/// Checks the text of an environment file with the secrets fetched for it.
+///
+/// # Errors
+/// All problems of the text.
+pub fn parse_with(
+    text: &str,
+    file: &str,
+    environment: &str,
+    lookup: &Lookup<'_>,
+    secrets: &Secrets,
+) -> Result<Settings, Invalid> {
+    let mut reader = Reader::new(file, text, lookup, secrets);
     let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        not_toml(&mut reader, &errors);
+        let problems = reader.problems.into_sorted();
+        return Err(Invalid { problems, manifest: None, hash_key: true, passing: false });
+    }
+
+    let root = reader.root(table.get_ref(), &ROOT);
+    let privacy = reader.section(&root, "privacy", &["hash_key"]);
+    let lake = lake(&mut reader, &root, lookup);
+    let settings = Settings {
+        environment: environment.to_owned(),
+        timezone: timezone(&mut reader, &root),
+        timestamps: timestamps(&mut reader, &root),
+        manifest: manifest(&mut reader, &root),
+        source: source(&mut reader, &root),
+        catalog: catalog::catalog(&mut reader, &root, &lake.url),
+        lake,
+        mail: mail::read(&mut reader, &root),
+        webhooks: channels::webhooks(&mut reader, &root),
+        metrics: channels::metrics(&mut reader, &root),
+        hash_key: reader.string(&privacy, "hash_key").map(|key| Secret::new(key.value)),
+        run: run(&mut reader, &root),
+    };
+    if reader.problems.is_empty() {
+        return Ok(settings);
+    }
+    let problems = reader.problems.into_sorted();
+    Err(Invalid {
+        passing: problems.iter().all(|problem| secrets.is_passing(&problem.message)),
+        problems,
+        manifest: Some(settings.manifest),
+        hash_key: privacy.has("hash_key"),
+    })
+}
+
+/// As [`parse`], for the source and the timezone alone.
+fn parse_source(
+    text: &str,
+    file: &str,
+    lookup: &Lookup<'_>,
+    secrets: &Secrets,
+) -> Result<(SourceSettings, Tz), Invalid> {
+    let mut reader = Reader::new(file, text, lookup, secrets);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    not_toml(&mut reader, &errors);
+    if errors.is_empty() {
+        let root = reader.root(table.get_ref(), &ROOT);
+        let found = (source(&mut reader, &root), timezone(&mut reader, &root));
+        if reader.problems.is_empty() {
+            return Ok(found);
+        }
+    }
+    let problems = reader.problems.into_sorted();
+    let passing = errors.is_empty() && problems.iter().all(|problem| secrets.is_passing(&problem.message));
+    Err(Invalid { problems, manifest: None, hash_key: true, passing })
+}
+
+fn not_toml(reader: &mut Reader<'_>, errors: &[toml::de::Error]) {
     let mut last_line = None;
-    for error in &errors {
+    for error in errors {
         // One slip of the pen makes the parser stumble several times on its line.
         let line = error.span().map(|span| reader.line_at(span.start));
         if line.is_none() || line != last_line {
@@ -107,35 +230,6 @@ pub fn parse(text: &str, file: &str, environment: &str, lookup: &Lookup<'_>) -> 
         }
         last_line = line;
     }
-    if !errors.is_empty() {
-        return Err(Invalid { problems: reader.problems.into_sorted(), manifest: None, hash_key: true });
-    }
-
-    let root = reader.root(
-        table.get_ref(),
-        &["timezone", "timestamps", "manifest", "source", "lake", "catalog", "mail", "privacy", "run"],
-    );
-    catalog(&mut reader, &root);
-    let privacy = reader.section(&root, "privacy", &["hash_key"]);
-    let settings = Settings {
-        environment: environment.to_owned(),
-        timezone: timezone(&mut reader, &root),
-        timestamps: timestamps(&mut reader, &root),
-        manifest: manifest(&mut reader, &root),
-        source: source(&mut reader, &root),
-        lake: lake(&mut reader, &root, lookup),
-        mail: mail(&mut reader, &root),
-        hash_key: reader.string(&privacy, "hash_key").map(|key| Secret::new(key.value)),
-        run: run(&mut reader, &root),
-    };
-    if reader.problems.is_empty() {
-        return Ok(settings);
-    }
-    Err(Invalid {
-        problems: reader.problems.into_sorted(),
-        manifest: Some(settings.manifest),
-        hash_key: privacy.has("hash_key"),
-    })
 }
 
 fn timezone(reader: &mut Reader<'_>, root: &Section<'_>) -> Tz {
@@ -161,16 +255,16 @@ fn manifest(reader: &mut Reader<'_>, root: &Section<'_>) -> String {
     let Some(text) = reader.string(root, "manifest") else {
         return "collections.csv".to_owned();
     };
-    if text.value.contains("://") {
+    if text.value.contains("://") && !files::is_s3(&text.value) {
         reader
-            .reject(&text, "this build reads the manifest from the local disk only")
-            .hint("write a path, such as `collections.csv`");
+            .reject(&text, format_args!("{} is no place lakefold reads a manifest from", text.shown()))
+            .hint("write a path or an `s3://` URL, such as `s3://bucket/collections.csv`");
     }
     text.value
 }
 
 fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
-    let section = reader.section(root, "source", &["uri", "read_preference", "overlap"]);
+    let section = reader.section(root, "source", &["uri", "read_preference", "overlap", "rate"]);
     let uri = reader.required(&section, "uri", "${MONGODB_URI}");
     if let Some(uri) = &uri {
         let known = ["mongodb://", "mongodb+srv://", "dump:"];
@@ -182,15 +276,30 @@ fn source(reader: &mut Reader<'_>, root: &Section<'_>) -> SourceSettings {
         }
     }
     let words = READ_PREFERENCES.map(|word| (word, word));
+    let usual = SourceSettings::at(Secret::new(uri.map(|uri| uri.value).unwrap_or_default()));
+    let preference = choice(reader, &section, "read_preference", &words);
     SourceSettings {
-        uri: Secret::new(uri.map(|uri| uri.value).unwrap_or_default()),
-        read_preference: choice(reader, &section, "read_preference", &words).unwrap_or("secondaryPreferred").to_owned(),
-        overlap: duration(reader, &section, "overlap").unwrap_or(Duration::from_secs(600)),
+        read_preference: preference.map_or(usual.read_preference, str::to_owned),
+        overlap: duration(reader, &section, "overlap").unwrap_or(usual.overlap),
+        rate: rate(reader, &section),
+        uri: usual.uri,
+    }
+}
+
+fn rate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<u64> {
+    let text = reader.string(section, "rate")?;
+    match values::rate(&text.value) {
+        Ok(rate) => rate,
+        Err(message) => {
+            reader.reject(&text, format_args!("{} {message}", text.shown()));
+            None
+        }
     }
 }
 
 fn lake(reader: &mut Reader<'_>, root: &Section<'_>, lookup: &Lookup<'_>) -> LakeSettings {
-    let section = reader.section(root, "lake", &["url", "endpoint", "region", "path_style", "zstd_level"]);
+    let keys = [["url", "endpoint", "region", "path_style", "zstd_level"], s3::KEYS].concat();
+    let section = reader.section(root, "lake", &keys);
     let url = reader.required(&section, "url", "s3://bucket/prefix");
     if let Some(url) = &url {
         check_lake_url(reader, url);
@@ -212,6 +321,7 @@ fn lake(reader: &mut Reader<'_>, root: &Section<'_>, lookup: &Lookup<'_>) -> Lak
         path_style: path_style.unwrap_or(endpoint.is_some()),
         endpoint,
         zstd_level: bounded(reader, &section, "zstd_level", 1, 22).unwrap_or(3),
+        s3: s3::s3(reader, &section),
     }
 }
 
@@ -237,74 +347,6 @@ fn is_http(url: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
 }
 
-/// The catalog is not touched yet: only the word for that is taken. The other keys of the section are allowed beside
-/// it, because they say nothing while the mode is `none`.
-fn catalog(reader: &mut Reader<'_>, root: &Section<'_>) {
-    let section = reader.section(root, "catalog", &["mode", "crawler", "always"]);
-    if !section.exists() {
-        return;
-    }
-    if let Some(mode) = reader.required(&section, "mode", "none").filter(|mode| mode.value != "none") {
-        let message = match mode.value.as_str() {
-            "crawler" | "tables" => format!("{} is not in this build yet", mode.shown()),
-            _ => format!("unknown mode {}", mode.shown()),
-        };
-        reader.reject(&mode, message).hint("write `mode = \"none\"` and point the crawler at the lake yourself");
-    }
-    reader.string(&section, "crawler");
-    reader.boolean(&section, "always");
-}
-
-fn mail(reader: &mut Reader<'_>, root: &Section<'_>) -> MailSettings {
-    let section = reader.section(root, "mail", &["transport", "dir", "from", "to"]);
-    let mut transport = MailTransport::None;
-    if section.exists()
-        && let Some(text) = reader.required(&section, "transport", "file")
-    {
-        match text.value.as_str() {
-            "none" => {}
-            "file" => transport = MailTransport::File,
-            other => {
-                let message = match other {
-                    "ses" | "smtp" => format!("{} is not in this build yet", text.shown()),
-                    _ => format!("unknown transport {}", text.shown()),
-                };
-                reader.reject(&text, message).hint("write `transport = \"file\"` or `transport = \"none\"`");
-            }
-        }
-    }
-    let dir = reader.string(&section, "dir").map_or_else(|| PathBuf::from("mail"), |dir| PathBuf::from(dir.value));
-    let sends = transport != MailTransport::None;
-    if sends {
-        reader.require(&section, "from", "\"lake@example.org\"");
-    }
-    let from = reader.string(&section, "from");
-    let to = reader.strings(&section, "to");
-    if sends {
-        reader.require(&section, "to", "[\"data@example.org\"]");
-    }
-    for address in from.iter().chain(&to) {
-        if !is_address(&address.value) {
-            reader
-                .reject(address, format_args!("{} is no mail address", address.shown()))
-                .hint("write `name@example.org` or `Name <name@example.org>`");
-        }
-    }
-    MailSettings { transport, dir, from: from.map(|from| from.value), to: to.into_iter().map(|to| to.value).collect() }
-}
-
-/// Enough of an address to catch slips; the mail builder has the last word.
-fn is_address(text: &str) -> bool {
-    let bare = match text.split_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
-        None => text,
-    };
-    let halves = bare.split_once('@');
-    halves.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
-        && !bare.contains(char::is_whitespace)
-        && !text.contains(char::is_control)
-}
-
 fn run(reader: &mut Reader<'_>, root: &Section<'_>) -> RunSettings {
     let section = reader.section(root, "run", &["memory", "collections", "full_every", "deadline"]);
     let memory = reader.string(&section, "memory").and_then(|text| match memory(&text.value) {
@@ -316,9 +358,10 @@ fn run(reader: &mut Reader<'_>, root: &Section<'_>) -> RunSettings {
     });
     let mut positive = |key| duration(reader, &section, key).filter(|length| !length.is_zero());
     let (full_every, deadline) = (positive("full_every"), positive("deadline"));
+    let usual = RunSettings::default();
     RunSettings {
-        memory: memory.unwrap_or(1 << 30),
-        collections: bounded(reader, &section, "collections", 1, 64).unwrap_or(4),
+        memory: memory.unwrap_or(usual.memory),
+        collections: bounded(reader, &section, "collections", 1, 64).unwrap_or(usual.collections),
         full_every,
         deadline,
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::settings::{CatalogMode, Encryption, MailTransport, Rules, S3Settings, SmtpTls};
 
 fn lookup(name: &str) -> Option<String> {
     match name {
@@ -33,6 +34,7 @@ fn the_least_gets_the_defaults() {
     assert_eq!(settings.source.read_preference, "secondaryPreferred");
     assert_eq!((settings.lake.zstd_level, settings.lake.path_style), (3, false));
     assert_eq!(settings.mail.transport, MailTransport::None);
+    assert_eq!((settings.catalog.mode, settings.catalog.crawler.as_str()), (CatalogMode::None, "{env}-{database}"));
     assert_eq!((settings.run.memory, settings.run.collections), (1 << 30, 4));
     assert_eq!((settings.run.full_every, settings.run.deadline), (None, None));
     assert!(settings.hash_key.is_none());
@@ -55,14 +57,31 @@ fn everything_can_be_set() {
         path_style = "${YES}"
         zstd_level = 9
         [catalog]
-        mode = "none"
-        crawler = "{env}-{database}"
-        always = false
+        mode = "crawler"
+        crawler = "{env}-{database}-x"
+        database = "lake_{database}"
+        always = true
+        create = true
+        role = "crawler"
+        ready_within = "5m"
         [mail]
         transport = "file"
         dir = "out"
         from = "Lake <lake@example.org>"
         to = ["a@example.org", "b@example.org"]
+        when = ["failure", "schema_change", "lag 6h"]
+        [[webhook]]
+        kind = "slack"
+        url = "https://hooks.slack.com/services/T/B/${SECRET}"
+        [[webhook]]
+        kind = "telegram"
+        name = "on call"
+        token = "${SECRET}"
+        chat = "-100"
+        when = ["failure"]
+        [metrics]
+        textfile = "lakefold.prom"
+        pushgateway = "http://127.0.0.1:9091"
         [privacy]
         hash_key = "${SECRET}"
         [run]
@@ -80,12 +99,41 @@ fn everything_can_be_set() {
     assert_eq!(settings.lake.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
     assert_eq!(settings.lake.region.as_deref(), Some("ap-south-1"));
     assert_eq!((settings.lake.zstd_level, settings.lake.path_style), (9, true));
+    let catalog = settings.catalog;
+    assert_eq!((catalog.mode, catalog.always, catalog.create), (CatalogMode::Crawler, true, true));
+    assert_eq!((catalog.crawler.as_str(), catalog.database.as_str()), ("{env}-{database}-x", "lake_{database}"));
+    assert_eq!((catalog.role.as_deref(), catalog.ready_within), (Some("crawler"), Duration::from_secs(300)));
     assert_eq!(settings.mail.transport, MailTransport::File);
     assert_eq!((settings.mail.dir, settings.mail.to.len()), (PathBuf::from("out"), 2));
+    let lag = Some(Duration::from_secs(6 * 3_600));
+    assert_eq!(settings.mail.when, Rules { always: false, failure: true, schema_change: true, lag });
+    let webhooks: Vec<_> = settings.webhooks.iter().map(|w| (w.name.as_str(), w.url.expose(), w.when.always)).collect();
+    let slack = ("slack", "https://hooks.slack.com/services/T/B/hunter2", true);
+    assert_eq!(webhooks, [slack, ("on call", "https://api.telegram.org", false)]);
+    assert_eq!(settings.metrics.textfile, Some(PathBuf::from("lakefold.prom")));
+    assert_eq!(settings.metrics.pushgateway.unwrap().expose(), "http://127.0.0.1:9091");
     assert_eq!(settings.hash_key.unwrap().expose(), "hunter2");
     assert_eq!((settings.run.memory, settings.run.collections), (256 << 20, 7));
     assert_eq!(settings.run.full_every, Some(Duration::from_secs(30 * 86_400)));
     assert_eq!(settings.run.deadline, Some(Duration::from_secs(3 * 3_600)));
+}
+
+#[test]
+fn a_mail_server_has_the_port_of_its_protection() {
+    let mail = "[mail]\ntransport = \"smtp\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nhost = \"mail.example.org\"\n";
+    for (keys, tls, port) in [
+        ("", SmtpTls::StartTls, 587),
+        ("tls = \"tls\"\n", SmtpTls::Tls, 465),
+        ("tls = \"none\"\n", SmtpTls::None, 25),
+        ("port = 2525\n", SmtpTls::StartTls, 2525),
+    ] {
+        let smtp = read(&format!("{LEAST}{mail}{keys}")).unwrap().mail.smtp.unwrap();
+        assert_eq!((smtp.tls, smtp.port, smtp.login), (tls, port, None), "{keys}");
+    }
+    let login = "user = \"u\"\npassword = \"${SECRET}\"\n";
+    let settings = read(&format!("{LEAST}{mail}{login}")).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert_eq!(settings.mail.smtp.unwrap().login.unwrap().1.expose(), "hunter2");
 }
 
 #[test]
@@ -127,10 +175,7 @@ fn bad_values_say_what_to_write_instead() {
             "region = \"${AWS_REGIO}\"",
             &["e.toml:5: lake.region: variable `AWS_REGIO` is not set; set it or write `${AWS_REGIO:-default}`"],
         ),
-        (
-            "[privacy]\nhash_key = \"${aws-secret:lake#key}\"",
-            &["e.toml:6: privacy.hash_key: this build cannot read `${aws-secret:…}` from AWS; use `${VAR}`"],
-        ),
+        ("[privacy]\nhash_key = \"${aws-secret:lake#key}\"", &["e.toml:6: privacy.hash_key: was not fetched from AWS"]),
         ("[run]\nmemory = \"64MiB\"", &["e.toml:6: run.memory: `64MiB` is too little; the least is `128MiB`"]),
         ("[run]\nmemory = \"much\"", &["e.toml:6: run.memory: `much` is no size; write `256MiB` or `1GiB`"]),
         ("[run]\nmemory = 512", &["e.toml:6: run.memory: is a number | write a string in quotes"]),
@@ -142,19 +187,32 @@ fn bad_values_say_what_to_write_instead() {
         ),
         (
             "[catalog]\nmode = \"crawler\"",
-            &["e.toml:6: catalog.mode: `crawler` is not in this build yet | write `mode = \"none\"` and point the \
-               crawler at the lake yourself"],
+            &["e.toml:6: catalog.mode: `crawler` is for lakes in S3 | write `mode = \"none\"`, or put the lake at \
+               `s3://bucket/prefix`"],
         ),
-        ("[catalog]", &["e.toml:5: catalog.mode: is missing | add `mode = \"none\"`"]),
         (
-            "[mail]\ntransport = \"ses\"\nfrom = \"a@b\"",
-            &["e.toml:6: mail.transport: `ses` is not in this build yet | write `transport = \"file\"` or `transport \
-               = \"none\"`"],
+            "[catalog]\nmode = \"none\"\ncrawler = \"{envv}-x\"\nready_within = \"soon\"",
+            &[
+                "e.toml:7: catalog.crawler: `{envv}-x` holds an unknown placeholder | write a name with `{env}` and \
+                 `{database}` in it, such as `{env}-{database}`",
+                "e.toml:8: catalog.ready_within: `soon` is no length of time | write a number and a unit: `10m`, \
+                 `36h`, `30d`, `0s`",
+            ],
+        ),
+        ("[catalog]", &["e.toml:5: catalog.mode: is missing | add `mode = \"crawler\"`"]),
+        (
+            "[mail]\ntransport = \"ses\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nmax_size = \"41MiB\"\nhost = \"h\"",
+            &[
+                "e.toml:9: mail.max_size: `41MiB` is no size that SES takes | write `10MiB`; the most is `40MiB`",
+                "e.toml:10: mail.host: is a key of `transport = \"smtp\"` | take it out",
+            ],
         ),
         (
             "[mail]\ntransport = \"fax\"",
-            &["e.toml:6: mail.transport: unknown transport `fax` | write `transport = \"file\"` or `transport = \
-               \"none\"`"],
+            &[
+                "e.toml:6: mail.transport: unknown transport `fax` | write `transport = \"ses\"`, `\"smtp\"`, `\"file\"` or \
+               `\"none\"`",
+            ],
         ),
         (
             "[mail]\ntransport = \"file\"",
@@ -176,6 +234,57 @@ fn bad_values_say_what_to_write_instead() {
             "[mail]\ntransport = \"none\"\nto = \"a@b\"",
             &["e.toml:7: mail.to: is a string | write a list such as `[\"data@example.org\"]`"],
         ),
+        (
+            "[mail]\ntransport = \"smtp\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nuser = \"u\"\ntls = \"ssl\"",
+            &[
+                "e.toml:5: mail.host: is missing | add `host = \"smtp.example.org\"`",
+                "e.toml:5: mail.password: is missing | add `password = \"${SMTP_PASSWORD}\"`",
+                "e.toml:10: mail.tls: `ssl` is none of its words | known are `starttls`, `tls` and `none`",
+            ],
+        ),
+        (
+            "[mail]\ntransport = \"smtp\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nhost = \"h\"\nuser = \"u\"\n\
+             password = \"hunter2\"\ntls = \"none\"",
+            &["e.toml:11: mail.password: would travel in the open, because `tls` is \"none\" | write `tls = \
+               \"starttls\"` or `tls = \"tls\"`"],
+        ),
+        (
+            "[mail]\ntransport = \"file\"\nfrom = \"a@b\"\nto = [\"a@b\"]\nhost = \"h\"\nwhen = [\"sometimes\"]",
+            &[
+                "e.toml:9: mail.host: is a key of `transport = \"smtp\"` | take it out",
+                "e.toml:10: mail.when: `sometimes` is no rule | write any of \"always\", \"failure\", \
+                 \"schema_change\" and \"lag 6h\"",
+            ],
+        ),
+        (
+            "[[webhook]]\nkind = \"slack\"\nchat = \"#ops\"\n[[webhook]]\nkind = \"telegram\"\nurl = \"ftp://x\"",
+            &[
+                "e.toml:5: webhook.url: is missing | add `url = \"${WEBHOOK_URL}\"`",
+                "e.toml:7: webhook.chat: is a key of `kind = \"telegram\"` | take it out",
+                "e.toml:8: webhook.token: is missing | add `token = \"${TELEGRAM_TOKEN}\"`",
+                "e.toml:8: webhook.chat: is missing | add `chat = \"-1001234567890\"`",
+                "e.toml:10: webhook.url: is no web address | write `https://host/path` or `http://host/path`",
+            ],
+        ),
+        (
+            "[[webhook]]\nkind = \"json\"\nurl = \"http://a\"\n[[webhook]]\nkind = \"json\"\nurl = \"http://b\"",
+            &["e.toml:8: webhook.name: another channel is called `json` | give each webhook a `name` of its own"],
+        ),
+        (
+            "[webhook]\nkind = \"json\"",
+            &[
+                "e.toml:5: webhook: is a list of sections, not a section | write `[[webhook]]` on a line of its own, its \
+               keys below",
+            ],
+        ),
+        (
+            "[metrics]\ntextfile = \"lakefold.txt\"\npushgateway = \"host:9091\"",
+            &[
+                "e.toml:6: metrics.textfile: does not end in `.prom`, and the textfile collector reads no other file | \
+                 write a path such as `/var/lib/node_exporter/textfile/lakefold-prod.prom`",
+                "e.toml:7: metrics.pushgateway: is no web address | write `https://host/path` or `http://host/path`",
+            ],
+        ),
     ];
     for (lines, expected) in cases {
         assert_eq!(read(&format!("{LEAST}{lines}\n")).unwrap_err(), *expected, "{lines}");
@@ -192,9 +301,9 @@ fn bad_values_above_the_sections() {
         ("timezone = \"\"", "e.toml:1: timezone: is empty"),
         ("timestamps = \"UTC\"", "e.toml:1: timestamps: `UTC` is none of its words | did you mean `utc`?"),
         (
-            "manifest = \"s3://b/c.csv\"",
-            "e.toml:1: manifest: this build reads the manifest from the local disk only | write a path, such as \
-             `collections.csv`",
+            "manifest = \"gs://b/c.csv\"",
+            "e.toml:1: manifest: `gs://b/c.csv` is no place lakefold reads a manifest from | write a path or an `s3://` \
+             URL, such as `s3://bucket/collections.csv`",
         ),
         ("run = 4", "e.toml:1: run: is a section, not a number | write `[run]` on a line of its own, its keys below"),
     ] {
@@ -263,11 +372,37 @@ fn a_name_is_a_file_in_env_and_a_path_is_itself() {
     assert_eq!(located("./prod"), ("prod".to_owned(), "./prod".to_owned()));
 }
 
-#[test]
-fn a_missing_environment_is_named_with_those_there_are() {
-    let problems = load("dmeo").unwrap_err().problems;
+#[tokio::test]
+async fn a_missing_environment_is_named_with_those_there_are() {
+    let Err(Failure::Invalid(Invalid { problems, .. })) = load("dmeo").await else { panic!("there is none") };
     assert_eq!(problems[0].to_string(), "env/dmeo.toml: no such file");
     assert_eq!(problems[0].hint.as_deref(), Some("did you mean `--env demo`?"));
+}
+
+#[test]
+fn what_is_asked_of_s3_is_checked() {
+    let lake = |keys: &str| read(&format!("{LEAST}{keys}"));
+    let s3 = lake(
+        "encryption = \"sse-kms\"\nkms_key = \"alias/lake\"\nrequester_pays = true\nstorage_class = \"STANDARD_IA\"\nrequests = 8\n",
+    );
+    let expected = S3Settings {
+        encryption: Encryption::Kms(Some("alias/lake".into())),
+        requester_pays: true,
+        storage_class: Some("STANDARD_IA".into()),
+        requests: 8,
+    };
+    assert_eq!(s3.unwrap().lake.s3, expected);
+    assert_eq!(lake("encryption = \"sse-s3\"\n").unwrap().lake.s3.encryption, Encryption::S3);
+    assert_eq!(lake("").unwrap().lake.s3, S3Settings::default());
+    for (keys, problem) in [
+        ("kms_key = \"k\"\n", "says nothing without `encryption = \"sse-kms\"`"),
+        ("encryption = \"kms\"\n", "`kms` is none of its words | known are `bucket`, `sse-s3` and `sse-kms`"),
+        ("storage_class = \"GLACIER\"\n", "holds objects that nobody can read until they are restored"),
+        ("requests = 0\n", "must be between 1 and 1024"),
+    ] {
+        let problems = lake(keys).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(problem), "{problems:?}");
+    }
 }
 
 #[test]

@@ -20,6 +20,29 @@ pub fn memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// The time of `--deadline`: `14m`, `840s`, more than nothing.
+///
+/// # Errors
+/// What to write instead.
+pub fn length(text: &str) -> Result<Duration, String> {
+    duration(text).filter(|length| !length.is_zero()).ok_or_else(|| "is no length of time; write `14m`".to_owned())
+}
+
+/// The least bytes a second that a source may be read with: a cursor must not rest so long that the server forgets it.
+const RATE_MIN: u64 = 1_000_000;
+
+/// `20MB`, `100MiB`: bytes a second; `0`: no bound.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn rate(text: &str) -> Result<Option<u64>, String> {
+    match text.trim().parse().map_err(|_| "is no amount a second; write `20MB`".to_owned())? {
+        ByteSize(0) => Ok(None),
+        ByteSize(rate) if rate < RATE_MIN => Err("is too little; the least is `1MB`".to_owned()),
+        ByteSize(rate) => Ok(Some(rate)),
+    }
+}
+
 /// `10m`, `36h`, `30d`, `0s`, `0`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     match text.trim() {
@@ -66,6 +89,15 @@ mod tests {
         assert_eq!(memory("134217728"), Ok(128 << 20));
         assert_eq!(memory("127MiB"), Err("is too little; the least is `128MiB`".to_owned()));
         assert_eq!(memory("lots"), Err("is no size; write `256MiB` or `1GiB`".to_owned()));
+    }
+
+    #[test]
+    fn rates_have_a_least_or_are_none() {
+        assert_eq!(rate("20MB"), Ok(Some(20_000_000)));
+        assert_eq!(rate("1MiB"), Ok(Some(1 << 20)));
+        assert_eq!(rate("0"), Ok(None));
+        assert_eq!(rate("500KB"), Err("is too little; the least is `1MB`".to_owned()));
+        assert_eq!(rate("20 a second"), Err("is no amount a second; write `20MB`".to_owned()));
     }
 
     #[test]

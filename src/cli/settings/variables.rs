@@ -1,7 +1,9 @@
-//! `${VAR}` and `${VAR:-default}` in the strings of an environment file.
+//! `${VAR}`, `${VAR:-default}` and references to secrets in the strings of an environment file.
 //!
 //! Variables are put into values after the TOML is parsed, so that a password may hold quotes, and into the result
 //! once, so that a value that looks like a variable stays what it is.
+
+use super::secrets::Secrets;
 
 /// Looks a variable up; the process environment in production, a table in tests.
 pub type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -16,7 +18,7 @@ pub(super) struct Substituted {
 }
 
 /// Puts in every variable of `text`; an error says what is wrong with one, never a value.
-pub(super) fn substitute(text: &str, lookup: &Lookup<'_>) -> Result<Substituted, String> {
+pub(super) fn substitute(text: &str, lookup: &Lookup<'_>, secrets: &Secrets) -> Result<Substituted, String> {
     let mut value = String::with_capacity(text.len());
     let mut any = false;
     let mut rest = text;
@@ -25,7 +27,10 @@ pub(super) fn substitute(text: &str, lookup: &Lookup<'_>) -> Result<Substituted,
         let Some((inside, after)) = from.split_once('}') else {
             return Err("a `${` lacks its `}`".to_owned());
         };
-        value.push_str(&resolve(inside, lookup)?);
+        value.push_str(&match secrets.value(inside) {
+            Some(secret) => secret?,
+            None => resolve(inside, lookup)?,
+        });
         any = true;
         rest = after;
     }
@@ -38,11 +43,6 @@ fn resolve(inside: &str, lookup: &Lookup<'_>) -> Result<String, String> {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    for scheme in ["aws-secret", "aws-ssm"] {
-        if name.split_once(':').is_some_and(|(before, _)| before == scheme) {
-            return Err(format!("this build cannot read `${{{scheme}:…}}` from AWS; use `${{VAR}}`"));
-        }
-    }
     if !is_name(name) {
         // What stands here may be a secret that was pasted between the braces.
         return Err("`${…}` holds no variable name; write `${VAR}` or `${VAR:-default}`".to_owned());
@@ -68,12 +68,16 @@ mod tests {
     use super::*;
 
     fn put(text: &str) -> Result<Substituted, String> {
-        substitute(text, &|name| match name {
-            "USER" => Some("asha".to_owned()),
-            "TRICK" => Some("${USER}".to_owned()),
-            "EMPTY" => Some(String::new()),
-            _ => None,
-        })
+        substitute(
+            text,
+            &|name| match name {
+                "USER" => Some("asha".to_owned()),
+                "TRICK" => Some("${USER}".to_owned()),
+                "EMPTY" => Some(String::new()),
+                _ => None,
+            },
+            &Secrets::default(),
+        )
     }
 
     #[test]
@@ -92,14 +96,7 @@ mod tests {
     fn says_what_is_wrong_without_the_value() {
         assert_eq!(put("${NONE}").unwrap_err(), "variable `NONE` is not set; set it or write `${NONE:-default}`");
         assert_eq!(put("x ${USER").unwrap_err(), "a `${` lacks its `}`");
-        assert_eq!(
-            put("${aws-secret:lake#uri}").unwrap_err(),
-            "this build cannot read `${aws-secret:…}` from AWS; use `${VAR}`"
-        );
-        assert_eq!(
-            put("${aws-ssm:/lake/uri}").unwrap_err(),
-            "this build cannot read `${aws-ssm:…}` from AWS; use `${VAR}`"
-        );
+        assert_eq!(put("${aws-secret:lake#uri}").unwrap_err(), "was not fetched from AWS");
         for bad in ["${}", "${5A}", "${p@ss}"] {
             assert_eq!(
                 put(bad).unwrap_err(),

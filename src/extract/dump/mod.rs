@@ -3,9 +3,13 @@
 //! A dump has no clock of its own; `dump.json` in its root, `{"started_at": "2024-05-01T00:00:00Z"}`, gives it one.
 
 mod reader;
+mod survey;
 
 use super::filter::Window;
-use super::{CollectionKind, Described, ReadRequest, Source, missing, refuse_system, refuse_time_series};
+use super::{
+    CollectionKind, Described, Listed, ReadRequest, Source, Survey, WindowRequest, missing, refuse_system,
+    refuse_time_series,
+};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::batch::RawBatch;
 use crate::model::collection::{FieldPath, Namespace};
@@ -120,7 +124,8 @@ impl Source for Dump {
         Ok(Described {
             kind: CollectionKind::Collection,
             documents: None,
-            bytes: Some(found.bytes),
+            // The size of a packed file says nothing of its documents.
+            bytes: (!found.gzipped).then_some(found.bytes),
             timestamp_indexed: None,
         })
     }
@@ -154,6 +159,25 @@ impl Source for Dump {
     }
 }
 
+#[async_trait]
+impl Survey for Dump {
+    async fn collections(&self) -> Result<Vec<Listed>> {
+        self.listed()
+    }
+
+    async fn window_documents(&self, _window: &WindowRequest) -> Result<Option<u64>> {
+        // A dump is read whole to count anything in it.
+        Ok(None)
+    }
+
+    async fn sample(&self, namespace: &Namespace, _exclude: &[FieldPath], documents: usize) -> Result<RawBatch> {
+        let (dump, namespace) = (Self::new(self.root.clone()), namespace.clone());
+        tokio::task::spawn_blocking(move || dump.spread(&namespace, documents))
+            .await
+            .or_error(Kind::Invariant, "look into a dump")?
+    }
+}
+
 /// A thread's batches, and in the end whether it ended well.
 type Reading = (mpsc::Receiver<Result<RawBatch>>, Option<JoinHandle<()>>);
 
@@ -177,6 +201,26 @@ fn escape(name: &str) -> String {
         "." | ".." => name.replace('.', "%2E"),
         _ => escaped.collect(),
     }
+}
+
+/// What [`escape`] made a file name of.
+fn unescape(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match code.filter(|_| first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn metadata(path: &Path, gzipped: bool) -> Result<Metadata> {

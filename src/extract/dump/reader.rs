@@ -42,7 +42,7 @@ impl Documents {
     }
 
     /// Appends the next document to `buffer`; `None` at the end of the file.
-    fn next_into(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Range<usize>>> {
+    pub fn next_into(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Range<usize>>> {
         let start = buffer.len();
         let prefix = self.fill(buffer, 4)?;
         let length = match prefix {
@@ -61,6 +61,11 @@ impl Documents {
         }
         self.offset += length as u64;
         Ok(Some(start..buffer.len()))
+    }
+
+    /// Bytes read so far, of the unpacked file.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Reads up to `length` bytes behind what `buffer` holds; fewer only at the end of the file.
@@ -127,7 +132,8 @@ impl Portions {
 
     fn holds(&self, document: &[u8]) -> bool {
         let Some(window) = &self.window else { return true };
-        RawDocument::from_bytes(document).is_ok_and(|document| window.holds(document))
+        RawDocument::from_bytes(document)
+            .map_or(true, |document| window.holds(document) || window.is_hidden_from(document))
     }
 }
 

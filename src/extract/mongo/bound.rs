@@ -1,7 +1,7 @@
 //! The one upper bound of a run: the primary's clock and the cluster's time, from one reply.
 
 use super::connect::Connection;
-use super::failure::{explain, is_refused, is_unknown_command};
+use super::failure::{TRIES, backoff, explain, is_refused, is_transient, is_unknown_command, is_unreachable};
 use crate::error::{Error, Kind, Result};
 use crate::model::window::{Bound, OperationTime};
 use bson::{Document, doc};
@@ -29,11 +29,21 @@ async fn hello(connection: &Connection) -> Result<Document> {
     // Only the primary's clock bounds what is committed: a secondary's data may be older than its clock.
     let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
     let ask = |command| admin.run_command(command).selection_criteria(primary.clone());
-    let reply = match ask(doc! { "hello": 1, "comment": connection.comment() }).await {
-        Err(error) if is_unknown_command(&error) => ask(doc! { "isMaster": 1 }).await,
-        other => other,
-    };
-    reply.map_err(|error| explain(Kind::Unavailable, &error, DOING))
+    let mut tries = 0;
+    loop {
+        let reply = match ask(doc! { "hello": 1, "comment": connection.comment() }).await {
+            Err(error) if is_unknown_command(&error) => ask(doc! { "isMaster": 1 }).await,
+            other => other,
+        };
+        tries += 1;
+        match reply {
+            // A primary that steps down just now has a successor in a moment; nobody at all was waited for already.
+            Err(error) if is_transient(&error) && !is_unreachable(&error) && tries < TRIES => {
+                tokio::time::sleep(backoff(tries)).await;
+            }
+            reply => return reply.map_err(|error| explain(Kind::Unavailable, &error, DOING)),
+        }
+    }
 }
 
 fn from_hello(reply: &Document) -> Result<Bound> {

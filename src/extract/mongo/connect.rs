@@ -2,6 +2,8 @@
 
 use super::failure;
 use super::layout::Layout;
+use super::member::Members;
+use super::rate::Rate;
 use crate::error::{Error, Kind, Result};
 use crate::model::collection::Namespace;
 use crate::model::redact;
@@ -9,7 +11,7 @@ use crate::model::secret::Secret;
 use crate::model::settings::SourceSettings;
 use bson::{Document, doc};
 use mongodb::Client;
-use mongodb::options::{ClientOptions, ConnectionString, ReadPreference, SelectionCriteria};
+use mongodb::options::{ClientOptions, ConnectionString, Credential, ReadPreference, SelectionCriteria};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +31,13 @@ pub(super) struct Connection {
     /// In the server's logs and profiler: `lakefold/<run_id>`.
     comment: String,
     client: OnceCell<Client>,
+    /// Whether the URI names one server, whose name in its replica set may be another.
+    direct: AtomicBool,
     /// Whether the server takes read concern majority; cleared by the first query that it refuses for it.
     majority: AtomicBool,
     layouts: Mutex<HashMap<Namespace, Arc<Layout>>>,
+    members: Members,
+    rate: Rate,
     retries: Mutex<HashMap<Namespace, u64>>,
 }
 
@@ -46,8 +52,11 @@ impl Connection {
             read_preference: read_preference(&settings.read_preference)?,
             comment: format!("lakefold/{run_id}"),
             client: OnceCell::new(),
+            direct: AtomicBool::new(false),
             majority: AtomicBool::new(true),
             layouts: Mutex::default(),
+            members: Members::default(),
+            rate: Rate::new(settings.rate),
             retries: Mutex::default(),
         })
     }
@@ -59,11 +68,49 @@ impl Connection {
 
     async fn connect(&self) -> Result<Client> {
         let failed = |error| failure::explain(Kind::Unavailable, &error, "connect to MongoDB");
-        let mut options = ClientOptions::parse(self.uri.expose()).await.map_err(failed)?;
+        let options = self.options().await.map_err(failed)?;
+        self.direct.store(options.direct_connection.unwrap_or(false), Ordering::Relaxed);
+        Client::with_options(options).map_err(failed)
+    }
+
+    /// What the URI says, and what lakefold says where it says nothing.
+    async fn options(&self) -> mongodb::error::Result<ClientOptions> {
+        let mut options = ClientOptions::parse(self.uri.expose()).await?;
         options.app_name.get_or_insert_with(|| APPLICATION.to_owned());
         options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        // Whatever is repeated is repeated here, where it waits its turn and is counted.
+        options.retry_reads = Some(false);
         options.selection_criteria.get_or_insert_with(|| self.read_preference.clone().into());
-        Client::with_options(options).map_err(failed)
+        Ok(options)
+    }
+
+    /// Whether there is one server only, whatever the read preference says.
+    pub fn is_direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    /// What is known of the members of the replica set.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Shared by all reads.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
+    /// As [`failure::explain`], with the command that grants what this connection's user lacks.
+    pub fn explain(&self, error: &mongodb::error::Error, namespace: &Namespace, doing: &str) -> Error {
+        let told = failure::explain(Kind::Source, error, doing);
+        let credential = ConnectionString::parse(self.uri.expose()).ok().and_then(|uri| uri.credential);
+        match credential {
+            Some(Credential { username: Some(user), source, .. }) if failure::is_forbidden(error) => {
+                let command = failure::grant(&user, source.as_deref().unwrap_or("admin"), &namespace.database);
+                let what = "grant the user the role read on the database; an administrator does it in mongosh:";
+                told.hint(format!("{what}\n  {command}"))
+            }
+            _ => told,
+        }
     }
 
     /// The comment of every query.
@@ -139,4 +186,27 @@ fn read_preference(name: &str) -> Result<ReadPreference> {
 /// The command that lists a database's collections of one name.
 pub(super) fn list_collections(name: &str) -> Document {
     doc! { "listCollections": 1, "filter": { "name": name }, "nameOnly": true, "authorizedCollections": true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_is_looked_for_ten_seconds_unless_the_uri_says_otherwise() {
+        for (uri, expected) in [
+            ("mongodb://127.0.0.1:1/", SERVER_SELECTION),
+            ("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=30000", Duration::from_secs(30)),
+        ] {
+            let settings = SourceSettings {
+                uri: Secret::new(uri.into()),
+                read_preference: "primary".into(),
+                overlap: Duration::ZERO,
+                rate: None,
+            };
+            let options = Connection::new(&settings, "r").unwrap().options().await.unwrap();
+            assert_eq!(options.server_selection_timeout, Some(expected));
+        }
+        assert_eq!(SERVER_SELECTION, Duration::from_secs(10));
+    }
 }

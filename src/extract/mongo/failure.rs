@@ -20,9 +20,13 @@ pub(super) fn backoff(tries: u32) -> Duration {
 mod code {
     pub const UNAUTHORIZED: i32 = 13;
     pub const AUTHENTICATION_FAILED: i32 = 18;
+    pub const MAX_TIME_MS_EXPIRED: i32 = 50;
     pub const COMMAND_NOT_FOUND: i32 = 59;
+    pub const INVALID_OPTIONS: i32 = 72;
+    /// Somebody ended it: `killOp`, `killSessions`.
+    pub const INTERRUPTED: i32 = 11601;
     /// The server steps down, restarts, lost a cursor, or moves data between shards.
-    pub const TRANSIENT: [i32; 22] = [
+    pub const TRANSIENT: [i32; 21] = [
         6,     // HostUnreachable
         7,     // HostNotFound
         43,    // CursorNotFound
@@ -44,7 +48,6 @@ mod code {
         13388, // StaleConfig
         13435, // NotPrimaryNoSecondaryOk
         13436, // NotPrimaryOrSecondary
-        11601, // Interrupted
     ];
     /// CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented.
     pub const MAJORITY_REFUSED: [i32; 3] = [115, 148, 238];
@@ -57,6 +60,16 @@ pub(super) fn is_transient(error: &mongodb::error::Error) -> bool {
         ErrorKind::Command(command) => code::TRANSIENT.contains(&command.code),
         _ => false,
     }
+}
+
+/// Whether no server that would do was found in time.
+pub(super) fn is_unreachable(error: &mongodb::error::Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::ServerSelection { .. })
+}
+
+/// Whether the server gave up at the request's own limit.
+pub(super) fn is_too_slow(error: &mongodb::error::Error) -> bool {
+    server_code(error) == Some(code::MAX_TIME_MS_EXPIRED)
 }
 
 /// Whether the server has no read concern majority.
@@ -73,6 +86,24 @@ pub(super) fn is_unknown_command(error: &mongodb::error::Error) -> bool {
 pub(super) fn is_refused(error: &mongodb::error::Error) -> bool {
     matches!(error.kind.as_ref(), ErrorKind::Authentication { .. })
         || matches!(server_code(error), Some(code::UNAUTHORIZED | code::AUTHENTICATION_FAILED))
+}
+
+/// Whether the user is known and may not do this.
+pub(super) fn is_forbidden(error: &mongodb::error::Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command)
+        if command.code == code::UNAUTHORIZED && !command.message.contains("requires authentication"))
+}
+
+/// What lets `user`, who is known to the database `source`, read `database`: a line for mongosh.
+pub(super) fn grant(user: &str, source: &str, database: &str) -> String {
+    // A JSON text is one of JavaScript.
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    format!(
+        "db.getSiblingDB({}).grantRolesToUser({}, [{{ role: \"read\", db: {} }}])",
+        text(source),
+        text(user),
+        text(database)
+    )
 }
 
 fn server_code(error: &mongodb::error::Error) -> Option<i32> {
@@ -98,9 +129,20 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
             new(kind, "MongoDB does not allow it to this user".into())
                 .hint("grant the user the role read on the database")
         }
+        ErrorKind::Command(command) if command.code == code::INTERRUPTED => {
+            new(kind, "somebody at the MongoDB ended the query (killOp or killSessions)".into())
+                .hint("ask the administrator why; [source] rate makes reads gentler")
+        }
+        ErrorKind::Command(command)
+            if command.code == code::INVALID_OPTIONS && command.message.contains("afterClusterTime") =>
+        {
+            new(kind, "the cluster's time is before the time up to which the lake was already read".into())
+                .hint("another or a restored cluster? read everything again with --full")
+        }
         ErrorKind::ServerSelection { .. } => {
-            new(Kind::Unavailable, format!("no suitable MongoDB server answers: {text}"))
+            new(Kind::Unavailable, format!("no suitable MongoDB server answers{}", servers(&text)))
                 .hint("check host, port, firewall, TLS and replicaSet of [source] uri, and its read preference")
+                .detail(text)
         }
         ErrorKind::DnsResolve { .. } => {
             new(Kind::Unavailable, text).hint("check the host name in [source] uri and the machine's DNS")
@@ -115,8 +157,36 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
     }
 }
 
+/// ` at HOST:PORT, HOST:PORT: REASON` out of the driver's description of all servers; the last reason stands for all.
+fn servers(topology: &str) -> String {
+    let after = |marker| topology.split(marker).skip(1);
+    let addresses: Vec<&str> = after("Address: ").filter_map(|rest| rest.split([',', ' ']).next()).collect();
+    if addresses.is_empty() {
+        return format!(": {topology}");
+    }
+    let reason = after("Error: Kind: ").last().and_then(|rest| rest.split(", labels:").next());
+    format!(" at {}{}", addresses.join(", "), reason.map(|reason| format!(": {reason}")).unwrap_or_default())
+}
+
 fn refused_login(doing: &str) -> Error {
     Error::new(Kind::Unavailable, "MongoDB refuses the user or the password")
         .context(doing)
         .hint("check user, password and authSource of [source] uri; special characters must be percent-encoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_are_told_in_one_line() {
+        let one = "Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { Address: \
+                   127.0.0.1:27099, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), labels: \
+                   {} } ] }";
+        assert_eq!(servers(one), " at 127.0.0.1:27099: I/O error: Connection refused (os error 111)");
+        let two = "Topology: { Type: ReplicaSetNoPrimary, Servers: [ { Address: a:1, Type: RsSecondary }, { Address: \
+                   b:2, Type: RsSecondary } ] }";
+        assert_eq!(servers(two), " at a:1, b:2");
+        assert_eq!(servers("No servers"), ": No servers");
+    }
 }

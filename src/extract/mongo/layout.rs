@@ -1,7 +1,6 @@
 //! What the server says about a collection: its kind, its size, its indexes.
 
 use super::connect::{Connection, list_collections};
-use super::failure::explain;
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, missing, refuse_system, refuse_time_series};
 use crate::model::collection::{FieldPath, Namespace};
@@ -40,7 +39,7 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
 
 async fn kind(connection: &Connection, namespace: &Namespace) -> Result<CollectionKind> {
     let reply = connection.command(namespace, list_collections(&namespace.collection)).await?;
-    let reply = reply.map_err(|error| explain(Kind::Source, &error, &format!("look for {namespace}")))?;
+    let reply = reply.map_err(|error| connection.explain(&error, namespace, &format!("look for {namespace}")))?;
     match first_batch(&reply).first().map(|found| found.get_str("type").unwrap_or("collection")) {
         None => Err(missing(namespace, "in the MongoDB")),
         Some("view") => Ok(CollectionKind::View),
@@ -72,12 +71,14 @@ async fn size(connection: &Connection, namespace: &Namespace) -> Result<(Option<
     Ok(if shards.is_empty() { (None, None) } else { (sum("count"), sum("size")) })
 }
 
-fn first_batch(reply: &Document) -> Vec<Document> {
+/// The documents of a cursor's first reply.
+pub(super) fn first_batch(reply: &Document) -> Vec<Document> {
     let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
     batch.into_iter().flatten().filter_map(|item| item.as_document().cloned()).collect()
 }
 
-fn number(value: &Bson) -> Option<u64> {
+/// A count, whatever kind of number the server gives it as.
+pub(super) fn number(value: &Bson) -> Option<u64> {
     match value {
         Bson::Int32(number) => u64::try_from(*number).ok(),
         Bson::Int64(number) => u64::try_from(*number).ok(),

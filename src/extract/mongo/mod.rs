@@ -5,11 +5,14 @@ mod connect;
 mod failure;
 mod ids;
 mod layout;
+mod member;
 mod plan;
+mod rate;
 mod read;
 mod reply;
+mod survey;
 
-use super::{Described, Placed, ReadRequest, Source};
+use super::{Described, Listed, Placed, ReadRequest, Source, Survey, WindowRequest};
 use crate::error::Result;
 use crate::model::batch::RawBatch;
 use crate::model::collection::{FieldPath, Namespace};
@@ -64,5 +67,20 @@ impl Source for Mongo {
 
     fn is_dump(&self) -> bool {
         false
+    }
+}
+
+#[async_trait]
+impl Survey for Mongo {
+    async fn collections(&self) -> Result<Vec<Listed>> {
+        survey::collections(&self.connection).await
+    }
+
+    async fn window_documents(&self, window: &WindowRequest) -> Result<Option<u64>> {
+        survey::window_documents(&self.connection, window).await
+    }
+
+    async fn sample(&self, namespace: &Namespace, exclude: &[FieldPath], documents: usize) -> Result<RawBatch> {
+        survey::sample(&self.connection, namespace, exclude, documents).await
     }
 }

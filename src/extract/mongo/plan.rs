@@ -57,7 +57,9 @@ impl Keep {
     pub fn keeps(&self, document: &RawDocument) -> bool {
         match self {
             Keep::All => true,
-            Keep::Dated(window) => window.holds(document) && window.is_dated(document),
+            Keep::Dated(window) => {
+                (window.holds(document) && window.is_dated(document)) || window.is_hidden_from(document)
+            }
             Keep::ById(window) => window.holds(document) && !window.is_dated(document),
         }
     }
@@ -143,7 +145,7 @@ async fn sample(connection: &Connection, request: &ReadRequest, size: u64) -> Re
     let reply = match connection.command(&request.namespace, command).await? {
         Ok(reply) => reply,
         Err(_) => {
-            tracing::debug!(collection = %request.namespace, "no sample of _id: reading by one cursor");
+            tracing::debug!("no sample of _id: reading by one cursor");
             return Ok(Vec::new());
         }
     };

@@ -5,9 +5,10 @@
 //! a break like others.
 
 use super::connect::Connection;
-use super::failure::{TRIES, backoff, explain, is_transient, refuses_majority};
+use super::failure::{TRIES, backoff, is_transient, refuses_majority};
 use super::ids;
 use super::layout::{self, Layout};
+use super::member::{self, Unfound};
 use super::plan::{self, Query, Selection};
 use super::reply;
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -17,12 +18,13 @@ use crate::model::collection::Namespace;
 use crate::model::read_plan::{Position, ReadPlan};
 use bson::{Document, Timestamp, doc};
 use futures::stream::{self, Stream, StreamExt};
-use mongodb::options::{Collation, FindOptions, ReadConcern};
+use mongodb::options::{Collation, FindOptions, ReadConcern, SelectionCriteria};
 use mongodb::raw_batch_cursor::SessionRawBatchCursor;
 use mongodb::{ClientSession, Collection};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// Where batches go.
 type Sender = mpsc::Sender<Placed>;
@@ -35,7 +37,7 @@ pub(super) fn start(
 ) -> impl Stream<Item = Result<Placed>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     let mut work = JoinSet::new();
-    work.spawn(run(connection, request, plan, sender));
+    work.spawn(run(connection, request, plan, sender).in_current_span());
     stream::unfold(Some((receiver, work)), async |reading| {
         let (mut receiver, mut work) = reading?;
         match receiver.recv().await {
@@ -61,7 +63,7 @@ async fn run(connection: Arc<Connection>, request: ReadRequest, plan: Option<Rea
             joined(running.join_next().await)?;
         }
         let reader = Arc::clone(&reader);
-        running.spawn(async move { reader.read(query).await });
+        running.spawn(async move { reader.read(query).await }.in_current_span());
     }
     while let Some(ended) = running.join_next().await {
         joined(Some(ended))?;
@@ -116,22 +118,25 @@ impl Reader {
             // Only a range that goes on where it broke comes to an end by being patient.
             tries = if progress { 1 } else { tries + 1 };
             if !is_transient(&error) || tries >= TRIES {
-                return Err(explain(Kind::Source, &error, &doing));
+                return Err(self.connection.explain(&error, &self.request.namespace, &doing));
             }
             self.connection.count_retry(&self.request.namespace);
+            self.connection.members().forget();
             let wait = backoff(tries);
-            tracing::debug!(collection = %self.request.namespace, tries, ?wait, "reading again");
+            tracing::debug!(tries, ?wait, "reading again");
             tokio::time::sleep(wait).await;
         }
     }
 
     /// One cursor, from where `query` stands to its end. `progress`: whether the next try has less to read.
     async fn attempt(&self, query: &mut Query, progress: &mut bool) -> Result<Ended, Broken> {
+        let member = self.member().await?;
         let mut session = self.session().await?;
-        let mut cursor = self.open(query, &mut session).await.map_err(Broken::Driver)?;
+        let mut cursor = self.open(query, member, &mut session).await.map_err(Broken::Driver)?;
         let mut replies = cursor.stream(&mut session);
         while let Some(reply) = replies.next().await {
             let reply = reply.map_err(Broken::Driver)?;
+            self.connection.rate().take(reply.as_raw_document().as_bytes().len()).await;
             let portion = reply::portion(reply, &query.keep, self.request.batch_bytes, self.request.batch_documents);
             let portion = portion.map_err(Broken::Driver)?;
             if !portion.all_have_ids && self.layout.kind == CollectionKind::View {
@@ -158,6 +163,19 @@ impl Reader {
         Ok(Ended::Complete)
     }
 
+    /// Who is to answer; `None`: whom the read preference finds.
+    async fn member(&self) -> Result<Option<SelectionCriteria>, Broken> {
+        // The pipeline of a view may take longer than anybody waits for a member that is behind.
+        let (Some(time), CollectionKind::Collection) = (self.request.not_before, self.layout.kind) else {
+            return Ok(None);
+        };
+        let member = member::choose(&self.connection, &self.request.namespace, time).await;
+        member.map_err(|unfound| match unfound {
+            Unfound::Driver(error) => Broken::Driver(error),
+            Unfound::Refused(error) => Broken::Refused(error),
+        })
+    }
+
     /// A session whose reads wait until the member that answers has seen what the bound covers.
     async fn session(&self) -> Result<ClientSession, Broken> {
         let client = self.connection.client().await.map_err(Broken::Refused)?;
@@ -169,7 +187,12 @@ impl Reader {
         Ok(session)
     }
 
-    async fn open(&self, query: &Query, session: &mut ClientSession) -> mongodb::error::Result<SessionRawBatchCursor> {
+    async fn open(
+        &self,
+        query: &Query,
+        member: Option<SelectionCriteria>,
+        session: &mut ClientSession,
+    ) -> mongodb::error::Result<SessionRawBatchCursor> {
         let client = session.client();
         let Namespace { database, collection } = &self.request.namespace;
         let collection: Collection<Document> = client.database(database).collection(collection);
@@ -179,6 +202,7 @@ impl Reader {
         };
         let mut options = FindOptions::default();
         options.sort = sort;
+        options.selection_criteria = member;
         options.hint = query.hint.clone();
         options.projection = projection(&self.request.exclude);
         options.batch_size = Some(self.batch_size());

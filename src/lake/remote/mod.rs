@@ -9,13 +9,16 @@ mod delete;
 mod multipart;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 pub(super) use delete::S3Delete;
 pub(super) use multipart::Completion;
+pub(super) use uploads::S3Uploads;
 
 use super::conflict;
 use super::counting::{Counters, one};
 use super::fault::{self, Fault};
+use super::open::REPEATS;
 use super::version::{Expect, Version};
 use super::wire::Wire;
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -45,10 +48,21 @@ const BUFFERS: usize = 4;
 pub(super) struct Remote {
     store: Arc<dyn ObjectStore>,
     completion: Completion,
-    delete: Option<S3Delete>,
+    s3: S3Parts,
     wire: Arc<Wire>,
     counters: Arc<Counters>,
     buffers: Arc<Semaphore>,
+}
+
+/// What S3 offers beyond other stores; the default is a store that is not S3.
+#[derive(Debug, Default)]
+pub(super) struct S3Parts {
+    pub(super) delete: Option<S3Delete>,
+    pub(super) uploads: Option<S3Uploads>,
+    /// Class of the data files; state objects are small, short-lived, and stay in the bucket's own.
+    pub(super) storage_class: Option<String>,
+    /// How often a request is repeated, when that was set.
+    pub(super) repeats: Option<usize>,
 }
 
 /// What is to be written.
@@ -75,11 +89,27 @@ impl Remote {
     pub(super) fn new(
         store: Arc<dyn ObjectStore>,
         completion: Completion,
-        delete: Option<S3Delete>,
+        s3: S3Parts,
         wire: Arc<Wire>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { store, completion, delete, wire, counters, buffers: Arc::new(Semaphore::new(BUFFERS)) }
+        Self { store, completion, s3, wire, counters, buffers: Arc::new(Semaphore::new(BUFFERS)) }
+    }
+
+    /// Aborts what was begun below `folder` and never completed.
+    pub(super) async fn abort_uploads(&self, folder: &Path) -> Result<u64> {
+        let Some(uploads) = &self.s3.uploads else { return Ok(0) };
+        uploads.abort(folder).await.map_err(|e| e.context(format!("abort unfinished uploads below {folder}")))
+    }
+
+    /// How often a request is repeated at most.
+    pub(super) fn repeats(&self) -> usize {
+        self.s3.repeats.unwrap_or(REPEATS)
+    }
+
+    /// How many requests may be on their way at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.wire.at_once()
     }
 
     /// The store's clock.
@@ -105,9 +135,14 @@ impl Remote {
     /// Deletes the object; one that is gone already is fine.
     pub(super) async fn delete(&self, key: &Path, expect: &Expect) -> Result<()> {
         let what = || format!("delete {}", layout::shown(key.as_ref()));
-        if let (Expect::Version(version), Some(s3)) = (expect, &self.delete) {
+        let condition = match expect {
+            Expect::Any => Some(None),
+            Expect::Version(version) => Some(Some(version)),
+            Expect::Absent => None,
+        };
+        if let (Some(condition), Some(s3)) = (condition, &self.s3.delete) {
             one(&self.counters.deletes);
-            return match s3.delete(key, version).await.map_err(|e| e.context(what()))? {
+            return match s3.delete(key, condition).await.map_err(|e| e.context(what()))? {
                 true => Ok(()),
                 // The condition fails too when the object is gone, perhaps by a try whose answer got lost.
                 false => match self.look(key).await.map_err(|e| fault::error(&e, what()))? {
@@ -182,6 +217,9 @@ impl Remote {
     async fn send(&self, key: &Path, body: &Body<'_>, expect: &Expect, token: &str) -> Result<PutResult, Failure> {
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::Metadata(TOKEN.into()), token.to_owned().into());
+        if let Some(class) = self.s3.storage_class.as_ref().filter(|_| key.filename() == Some(layout::DATA_FILE)) {
+            attributes.insert(Attribute::StorageClass, class.clone().into());
+        }
         match body {
             Body::Bytes(bytes) => {
                 let mode = match expect {

@@ -111,8 +111,8 @@ fn remote(script: &[Lie]) -> (Remote, Arc<dyn ObjectStore>, Path) {
     let script = Mutex::new(script.iter().copied().collect());
     let lying = Lying { inner: InMemory::new(), script };
     let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(lying, Arc::clone(&counters)));
-    let wire = Wire::new(Arc::clone(&counters));
-    (Remote::new(Arc::clone(&store), Completion::S3, None, wire, counters), store, Path::from("key"))
+    let wire = Wire::new(Arc::clone(&counters), 64);
+    (Remote::new(Arc::clone(&store), Completion::S3, S3Parts::default(), wire, counters), store, Path::from("key"))
 }
 
 async fn stored(store: &Arc<dyn ObjectStore>, key: &Path) -> Bytes {

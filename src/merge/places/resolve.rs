@@ -7,6 +7,7 @@ use super::spool::{Entry, Spool};
 use super::times::StoredTimes;
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake::{Lake, Version};
+use crate::merge::scratch;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,7 +154,7 @@ impl Resolve<'_> {
     fn store(&mut self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {
         let file = self.folder.join(format!("bucket-{number:04x}.parquet"));
         std::fs::write(&file, Bucket { places }.encode()?)
-            .or_error(Kind::Lake, "write an index bucket to local disk")?;
+            .map_err(|e| scratch::error("write an index bucket to", &file, &e))?;
         let key = bucket_key(self.prefix, &resolution.generation, number);
         // A bucket that is wider than the spool's groups is written once for each and goes on from the last.
         self.local.insert(key.clone(), file.clone());
@@ -234,7 +235,7 @@ mod tests {
     async fn a_bucket_wider_than_the_groups_of_the_spool_keeps_what_each_of_them_adds() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file:{}", folder.path().join("lake").display());
-        let settings = LakeSettings { url, endpoint: None, region: None, path_style: false, zstd_level: 1 };
+        let settings = LakeSettings::at(&url);
         let lake = Lake::open(&settings).await.unwrap();
         let known = Bucket { places: vec![(1, Arc::from("p=old"))] };
         lake.put(&bucket_key("index/", "g", 0), known.encode().unwrap().into(), Expect::Absent).await.unwrap();

@@ -2,7 +2,8 @@
 
 use super::head::bucket_of;
 use crate::error::{Kind, Result, ResultExt};
-use std::fs::File;
+use crate::merge::scratch;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -34,14 +35,14 @@ pub struct Spool {
     name: &'static str,
     limit: usize,
     memory: Vec<Entry>,
-    parts: Option<Vec<BufWriter<File>>>,
+    spilled: bool,
     entries: u64,
 }
 
 impl Spool {
     /// Keeps `limit` bytes in memory, the rest in files below `folder` that are named after `name`.
     pub fn new(folder: &Path, name: &'static str, limit: usize) -> Self {
-        Self { folder: folder.to_owned(), name, limit, memory: Vec::new(), parts: None, entries: 0 }
+        Self { folder: folder.to_owned(), name, limit, memory: Vec::new(), spilled: false, entries: 0 }
     }
 
     /// Adds one reading.
@@ -67,41 +68,43 @@ impl Spool {
     /// Calls `visit` with all entries in groups that share their leading hash bits, so that no group needs the
     /// memory of the whole; entries of one id are always in one group.
     pub fn groups(&mut self) -> Result<Vec<Group>> {
-        if self.parts.is_none() {
+        if !self.spilled {
             return Ok(vec![Group::Memory(std::mem::take(&mut self.memory))]);
         }
         self.spill()?;
-        let mut groups = Vec::new();
-        for part in 0..1_u32 << SPOOL_BITS {
-            groups.push(Group::Disk(self.path(part)));
-        }
-        for mut writer in self.parts.take().into_iter().flatten() {
-            writer.flush().or_error(Kind::Lake, "write the ids of the window to local disk")?;
-        }
-        Ok(groups)
+        Ok((0..1 << SPOOL_BITS).map(|part| Group::Disk(self.path(part))).collect())
     }
 
     fn path(&self, part: u32) -> PathBuf {
         self.folder.join(format!("{}-{part}.bin", self.name))
     }
 
+    /// Appends what is in memory to the files. One is open at a time: all of them, for each of the collections of a run,
+    /// would be more than a process may have.
     fn spill(&mut self) -> Result<()> {
-        let doing = "write the ids of the window to local disk";
-        if self.parts.is_none() {
-            let files: std::io::Result<Vec<_>> =
-                (0..1 << SPOOL_BITS).map(|part| File::create(self.path(part)).map(BufWriter::new)).collect();
-            self.parts = Some(files.or_error(Kind::Lake, doing)?);
+        self.memory.sort_unstable_by_key(|entry| bucket_of(entry.hash, SPOOL_BITS));
+        let mut parts = self.memory.chunk_by(|a, b| bucket_of(a.hash, SPOOL_BITS) == bucket_of(b.hash, SPOOL_BITS));
+        for part in 0..1 << SPOOL_BITS {
+            let path = self.path(part);
+            let failed = |e: std::io::Error| scratch::error("write the ids of the window to", &path, &e);
+            // Every file is there once any is.
+            let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+            let mut file = BufWriter::new(file);
+            let is_next = |entries: &&[Entry]| entries.first().is_some_and(|e| bucket_of(e.hash, SPOOL_BITS) == part);
+            let Some(entries) = parts.clone().next().filter(is_next) else { continue };
+            parts.next();
+            for entry in entries {
+                let mut bytes = [0; ENTRY_BYTES];
+                bytes[..16].copy_from_slice(&entry.hash.to_le_bytes());
+                bytes[16..20].copy_from_slice(&entry.partition.to_le_bytes());
+                bytes[20..28].copy_from_slice(&entry.modified_ms.to_le_bytes());
+                bytes[28..].copy_from_slice(&entry.sequence.to_le_bytes());
+                file.write_all(&bytes).map_err(failed)?;
+            }
+            file.flush().map_err(failed)?;
         }
-        let Some(parts) = &mut self.parts else { return Ok(()) };
-        for entry in self.memory.drain(..) {
-            let Some(part) = parts.get_mut(bucket_of(entry.hash, SPOOL_BITS) as usize) else { continue };
-            let mut bytes = [0; ENTRY_BYTES];
-            bytes[..16].copy_from_slice(&entry.hash.to_le_bytes());
-            bytes[16..20].copy_from_slice(&entry.partition.to_le_bytes());
-            bytes[20..28].copy_from_slice(&entry.modified_ms.to_le_bytes());
-            bytes[28..].copy_from_slice(&entry.sequence.to_le_bytes());
-            part.write_all(&bytes).or_error(Kind::Lake, doing)?;
-        }
+        self.memory.clear();
+        self.spilled = true;
         Ok(())
     }
 }
@@ -142,5 +145,34 @@ fn parse(bytes: &[u8]) -> Entry {
         partition: u32::from_le_bytes(part(bytes, 16)),
         modified_ms: i64::from_le_bytes(part(bytes, 20)),
         sequence: u64::from_le_bytes(part(bytes, 28)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_ids_keep_no_file_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            files.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with(folder.path()))).count()
+        };
+        let hash = |number: u64| u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        let mut spool = Spool::new(folder.path(), "ids", 1000);
+        for sequence in 0..500 {
+            spool.push(Entry { hash: hash(sequence), partition: 1, modified_ms: 2, sequence }).unwrap();
+            assert_eq!(open(), 0);
+        }
+        assert_eq!(spool.len(), 500);
+        let mut found: Vec<u64> = Vec::new();
+        for group in spool.groups().unwrap() {
+            let entries = group.load().unwrap();
+            assert!(entries.windows(2).all(|pair| bucket_of(pair[0].hash, 6) == bucket_of(pair[1].hash, 6)));
+            found.extend(entries.iter().inspect(|e| assert_eq!(e.hash, hash(e.sequence))).map(|e| e.sequence));
+        }
+        found.sort_unstable();
+        assert_eq!(found, (0..500).collect::<Vec<_>>());
     }
 }

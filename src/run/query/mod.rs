@@ -4,6 +4,7 @@
 //! leave are opened. Joins, sorts and aggregates work within `[run] memory` and spill to local disk.
 
 mod catalog;
+mod dialect;
 mod params;
 mod table;
 #[cfg(test)]
@@ -18,11 +19,13 @@ use crate::model::redact;
 use crate::model::settings::Settings;
 use catalog::Databases;
 use datafusion::common::DataFusionError;
+use datafusion::common::config::Dialect;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,8 +76,14 @@ pub async fn rows(
     let lake = Lake::open(&settings.lake).await?;
     let session = session(&lake, specs, settings.run.memory)?;
     let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = session.sql_with_options(sql, reading).await.map_err(|e| planning(&e))?;
-    let frame = params::fill(frame, params)?;
+    let state = session.state();
+    let mut statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| planning(&e))?;
+    let mut given: BTreeMap<&str, &str> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    dialect::translate(&mut statement, &mut given)?;
+    let plan = state.statement_to_plan(statement).await.map_err(|e| planning(&e))?;
+    reading.verify_plan(&plan).map_err(|e| planning(&e))?;
+    let frame = session.execute_logical_plan(plan).await.map_err(|e| planning(&e))?;
+    let frame = params::fill(frame, &given)?;
     frame.execute_stream().await.map_err(|e| planning(&e))
 }
 
@@ -93,6 +102,9 @@ fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<Session
         .with_default_catalog_and_schema(CATALOG, "public")
         .with_sort_spill_reservation_bytes((pool / 16).clamp(1 << 20, 10 << 20));
     let session = SessionContext::new_with_config_rt(config, runtime);
+    for function in dialect::functions::all() {
+        session.register_udf(function);
+    }
     session.register_catalog(CATALOG, Arc::new(Databases::new(lake.clone(), url, specs)));
     Ok(session)
 }

@@ -5,19 +5,18 @@ use crate::error::{Error, Kind, Result};
 use crate::model::problem::listed;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::DataFrame;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-/// Puts `params` into the query. A value takes the type that the query's use of its name asks for, so that `001` is
+/// Puts the values `given` into the query. A value takes the type that the query's use of its name asks for, so that `001` is
 /// a text beside a text column and a number beside a number; a name whose use asks for none is a whole number when
 /// it looks like one, else text.
 ///
 /// # Errors
 /// `Kind::Input` for a name without a value, a value without a name, or one that is not of its type.
-pub(super) fn fill(frame: DataFrame, params: &[(String, String)]) -> Result<DataFrame> {
+pub(super) fn fill(frame: DataFrame, given: &BTreeMap<&str, &str>) -> Result<DataFrame> {
     let types = frame.logical_plan().get_parameter_types().map_err(|e| planning(&e))?;
     // DataFusion keeps the `$`.
     let used: HashMap<&str, _> = types.iter().map(|(name, kind)| (name.trim_start_matches('$'), kind)).collect();
-    let given: HashMap<&str, &str> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
 
     let mut missing: Vec<&str> = used.keys().filter(|name| !given.contains_key(*name)).copied().collect();
     missing.sort_unstable();
@@ -34,8 +33,8 @@ pub(super) fn fill(frame: DataFrame, params: &[(String, String)]) -> Result<Data
         return Ok(frame);
     }
     let values = given
-        .into_iter()
-        .map(|(name, value)| {
+        .iter()
+        .map(|(&name, &value)| {
             let typed = match used.get(name) {
                 Some(Some(kind)) => ScalarValue::try_from_string(value.to_owned(), kind)
                     .map_err(|_| Error::new(Kind::Input, format!("the value of --param {name} is no {kind}")))?,

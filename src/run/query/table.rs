@@ -67,31 +67,7 @@ fn values(folders: &str, keys: &[String]) -> Option<Vec<Option<String>>> {
     if found.len() != keys.len() || found.iter().zip(keys).any(|((name, _), key)| name != key) {
         return None;
     }
-    Some(found.into_iter().map(|(_, value)| (value != HIVE_NULL).then(|| decoded(value))).collect())
-}
-
-/// `%XX` put back; what is no such escape, or gives no UTF-8, stays as it is.
-fn decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%')
-            .then(|| after.first_chunk::<2>())
-            .flatten()
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
+    Some(found.into_iter().map(|(_, value)| (value != HIVE_NULL).then(|| layout::unescaped(value))).collect())
 }
 
 /// A table, opened.
@@ -200,12 +176,5 @@ mod tests {
         assert_eq!(values("id1=A/date=2024-05-01", &keys), None);
         assert_eq!(values("date=2024-05-01", &keys), None);
         assert_eq!(values("", &[]), Some(vec![]));
-    }
-
-    #[test]
-    fn damaged_escapes_stay_as_they_are() {
-        assert_eq!(decoded("100%"), "100%");
-        assert_eq!(decoded("%zz%4"), "%zz%4");
-        assert_eq!(decoded("%ff"), "%ff");
     }
 }

@@ -18,7 +18,7 @@ fn ns(collection: &str) -> Namespace {
 async fn a_table_is_found_by_its_namespace_and_placed_in_the_lake() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file:{}", folder.path().display());
-    let settings = LakeSettings { url, endpoint: None, region: None, path_style: true, zstd_level: 3 };
+    let settings = LakeSettings::at(&url);
     let lake = Lake::open(&settings).await.unwrap();
     let table = TableSchema::new(TableSettings { partition_keys: vec!["date".into()], ..TableSettings::default() });
     state::store(&lake, &layout::schema_key(&ns("lab.Bills")), &table, Expect::Absent).await.unwrap();

@@ -30,7 +30,43 @@ pub fn extended(value: Value<'_>, privacy: Option<&Privacy>, out: &mut String) {
     }
 }
 
+/// Names of the wrappers that stand for single values. A document that begins like one of them is wrapped itself, in
+/// `$document`: Extended JSON alone cannot tell the document `{"$oid": "…"}` from an ObjectId.
+const WRAPPERS: [&[u8]; 16] = [
+    b"$numberInt",
+    b"$numberLong",
+    b"$numberDouble",
+    b"$numberDecimal",
+    b"$date",
+    b"$timestamp",
+    b"$oid",
+    b"$binary",
+    b"$regularExpression",
+    b"$dbPointer",
+    b"$code",
+    b"$symbol",
+    b"$minKey",
+    b"$maxKey",
+    b"$undefined",
+    b"$document",
+];
+
+/// Whether a document begins like the wrapper of a single value.
+pub fn looks_wrapped(document: Document<'_>) -> bool {
+    document.elements().next().is_some_and(|first| WRAPPERS.contains(&first.key))
+}
+
 fn object(document: Document<'_>, privacy: Option<&Privacy>, out: &mut String) {
+    if looks_wrapped(document) {
+        out.push_str("{\"$document\":");
+        fields(document, privacy, out);
+        out.push('}');
+    } else {
+        fields(document, privacy, out);
+    }
+}
+
+fn fields(document: Document<'_>, privacy: Option<&Privacy>, out: &mut String) {
     out.push('{');
     let mut first = true;
     for element in document.elements() {
@@ -102,7 +138,7 @@ fn scalar(value: Value<'_>, out: &mut String) {
             out.push_str("{\"$code\":");
             quote(code, out);
             out.push_str(",\"$scope\":");
-            object(scope, None, out);
+            fields(scope, None, out);
             out.push('}');
         }
         Value::MinKey => out.push_str("{\"$minKey\":1}"),

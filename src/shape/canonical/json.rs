@@ -1,15 +1,16 @@
 //! JSON text of documents and lists that are not taken apart into columns.
 
-use super::text;
+use super::{extended, text};
 use crate::shape::privacy::{Privacy, is_void};
 use crate::shape::raw::Value;
+use serde::de::IgnoredAny;
 use std::fmt::Write;
 
 /// Appends JSON text: original keys in sorted order, void fields left out, void elements `null`, scalars by their
 /// canonical text.
 ///
-/// A scalar's form follows from its canonical text alone (numbers and booleans bare, everything else a string), so that
-/// a value that came through a column of text gives the same JSON.
+/// A scalar's form follows from its canonical text alone (numbers, booleans, and JSON of documents and lists bare,
+/// everything else a string), so that a value that came through a column of text gives the same JSON.
 pub fn json(value: Value<'_>, privacy: Option<&Privacy>, out: &mut String) {
     if let (Some(hasher), false) = (privacy.and_then(Privacy::hasher), matches!(value, Value::Array(_))) {
         return quote(&hasher.digest(value), out);
@@ -48,16 +49,23 @@ pub fn json(value: Value<'_>, privacy: Option<&Privacy>, out: &mut String) {
         }
         scalar => {
             let mut inner = String::new();
-            text(scalar, &mut inner);
+            match scalar {
+                // Its canonical text leaves the counter out, and inside a text there is no misfit to keep it.
+                Value::Timestamp { increment: 1.., .. } => extended(scalar, None, &mut inner),
+                _ => text(scalar, &mut inner),
+            }
             if is_bare(&inner) { out.push_str(&inner) } else { quote(&inner, out) }
         }
     }
 }
 
-/// Whether a canonical text is a boolean or a number.
+/// Whether a canonical text is a boolean, a number, or what a document or list is in a column of JSON text.
 fn is_bare(text: &str) -> bool {
     if text == "true" || text == "false" {
         return true;
+    }
+    if text.starts_with(['{', '[']) {
+        return serde_json::from_str::<IgnoredAny>(text).is_ok();
     }
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = unsigned.split_once('e').map_or((unsigned, None), |(m, e)| (m, Some(e)));
@@ -93,10 +101,10 @@ mod tests {
 
     #[test]
     fn numbers_and_booleans_are_bare() {
-        for text in ["0", "-1", "12.5", "1e+40", "1.5e-8", "true"] {
+        for text in ["0", "-1", "12.5", "1e+40", "1.5e-8", "true", "{\"a\":[1,\"x\"]}", "[null,2]"] {
             assert!(is_bare(text), "{text}");
         }
-        for text in ["", "-", "007", "1.", ".5", "1.50", "NaN", "Infinity", "1e5", "0x1", "TRUE", "1-2"] {
+        for text in ["", "-", "007", "1.", ".5", "1.50", "NaN", "Infinity", "1e5", "0x1", "TRUE", "1-2", "{a}", "[1"] {
             assert!(!is_bare(text), "{text}");
         }
     }

@@ -9,7 +9,7 @@ mod json;
 mod parse;
 pub mod time;
 
-pub use extended::extended;
+pub use extended::{extended, looks_wrapped};
 pub use json::{json, quote};
 pub use parse::Json;
 

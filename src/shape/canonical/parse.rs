@@ -181,6 +181,12 @@ fn typed(fields: &[(String, Json)], key: &str, writer: &mut Writer) -> Option<()
             writer.append(key, Value::DbPointer { namespace, id });
         }
         "$code" => writer.append(key, Value::Code(inner.text()?)),
+        "$document" => {
+            let Json::Object(fields) = inner else { return None };
+            writer.open_document(key);
+            fields.iter().for_each(|(name, value)| value.append(name, writer));
+            writer.close();
+        }
         "$symbol" => writer.append(key, Value::Symbol(inner.text()?)),
         "$minKey" if *inner == Json::Integer(1) => writer.append(key, Value::MinKey),
         "$maxKey" if *inner == Json::Integer(1) => writer.append(key, Value::MaxKey),

@@ -4,8 +4,8 @@
 //! these go through the same builders as fresh documents. So there is one encoder only, and converting a row gives what
 //! encoding its document at the current schema would have given (P5).
 //!
-//! One thing a list column does not tell: whether its only element stood there bare. It is read back as a list of one, which
-//! shows only where a sub-document that had such a column becomes JSON text.
+//! What a column alone does not tell (which spelling of a name it holds, whether the only element of a list stood there
+//! bare) is marked in `_misfits` where it will ever matter.
 
 mod stored;
 mod tree;

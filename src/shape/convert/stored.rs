@@ -106,6 +106,10 @@ impl Shape {
             },
             Self::List(element) => {
                 let elements = array.as_list::<i32>().value(index);
+                if tree.is_some_and(|tree| tree.bare) && elements.len() == 1 {
+                    let below = tree.and_then(|tree| tree.child("0"));
+                    return element.write(key, &elements, 0, below, clock, writer);
+                }
                 writer.open_array(key);
                 for at in 0..elements.len() {
                     let key = at.to_string();

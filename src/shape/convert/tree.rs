@@ -2,7 +2,7 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::shape::canonical::Json;
-use crate::shape::misfits::{Row, SPELLED};
+use crate::shape::misfits::{BARE, Row, SPELLED};
 use crate::shape::raw::Writer;
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ pub struct Tree {
     pub value: Option<Json>,
     /// The column holds the field of this spelling.
     pub spelled: bool,
+    /// What a list column holds here is no list but its only element.
+    pub bare: bool,
     /// Earlier values of a duplicate key, in their order.
     shadows: BTreeMap<u64, Json>,
     /// By field name or element number.
@@ -35,6 +37,10 @@ impl Tree {
             Some(pointer) => (pointer, true),
             None => (pointer, false),
         };
+        let (pointer, bare) = match pointer.strip_suffix(BARE) {
+            Some(pointer) => (pointer, true),
+            None => (pointer, false),
+        };
         let (pointer, shadow) = match pointer.rsplit_once("~#") {
             Some((pointer, number)) => (pointer, number.parse::<u64>().ok()),
             None => (pointer, None),
@@ -45,6 +51,7 @@ impl Tree {
             .fold(self, |tree, step| tree.children.entry(step.replace("~1", "/").replace("~0", "~")).or_default());
         match shadow {
             _ if spelled => place.spelled = true,
+            _ if bare => place.bare = true,
             Some(number) => drop(place.shadows.insert(number, value)),
             None => place.value = Some(value),
         }
@@ -79,6 +86,9 @@ impl Tree {
         }
         if self.spelled {
             row.carry(format!("{pointer}{SPELLED}"), "true".to_owned());
+        }
+        if self.bare {
+            row.carry(format!("{pointer}{BARE}"), "true".to_owned());
         }
         for (number, value) in &self.shadows {
             row.carry(format!("{pointer}~#{number}"), text(value));

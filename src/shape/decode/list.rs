@@ -44,6 +44,7 @@ impl Lists {
                 length
             }
             bare => {
+                row.bare();
                 self.element(0, bare, privacy, row);
                 1
             }

@@ -40,7 +40,7 @@ impl Maps {
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
         let Some(Value::Document(document)) = value else {
             if let Some(other) = value {
-                row.misfit(other, privacy);
+                row.refuse(other, privacy);
             }
             self.valid.append_null();
             return self.lengths.push(0);
@@ -59,7 +59,7 @@ impl Maps {
                 continue;
             }
             self.keys.append_value(String::from_utf8_lossy(element.key));
-            row.path.push(Step::Name(element.key));
+            row.path.push(Step::Entry(element.key));
             self.values.append(Some(element.value()), *below, row);
             row.path.pop();
             length += 1;

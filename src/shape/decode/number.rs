@@ -18,7 +18,7 @@ impl Booleans {
         let fitting = match value {
             Some(Value::Boolean(b)) => Some(b),
             Some(other) => {
-                row.misfit(other, privacy);
+                row.refuse(other, privacy);
                 None
             }
             None => None,
@@ -41,7 +41,7 @@ impl Integers {
             Some(Value::Int32(i)) => Some(i64::from(i)),
             Some(Value::Int64(i)) => Some(i),
             Some(other) => {
-                row.misfit(other, privacy);
+                row.refuse(other, privacy);
                 None
             }
             None => None,
@@ -70,7 +70,7 @@ impl Doubles {
                 Some(i as f64)
             }
             Some(other) => {
-                row.misfit(other, privacy);
+                row.refuse(other, privacy);
                 None
             }
             None => None,
@@ -100,8 +100,10 @@ impl Decimals {
             Value::Decimal(bytes) => fit(Decimal::from_bytes(bytes)),
             _ => Fit::Overflow,
         };
-        if !matches!(fit, Fit::Exact(_)) {
-            row.misfit(value, privacy);
+        match fit {
+            Fit::Exact(_) => {}
+            Fit::Rounded(_) => row.misfit(value, privacy),
+            Fit::Overflow => row.refuse(value, privacy),
         }
         self.0.append_option(match fit {
             Fit::Exact(scaled) | Fit::Rounded(scaled) => Some(scaled),

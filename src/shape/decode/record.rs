@@ -64,7 +64,7 @@ impl Record {
                 }
             }
             (Some(other), None) => {
-                row.misfit(other, privacy);
+                row.refuse(other, privacy);
                 return self.append_null(row);
             }
             (None, _) => return self.append_null(row),

@@ -24,7 +24,7 @@ impl Texts {
             }
             Some(Value::String(text)) => self.values.append_value(text),
             Some(container @ (Value::Document(_) | Value::Array(_))) => {
-                row.misfit(container, privacy);
+                row.refuse(container, privacy);
                 self.values.append_null();
             }
             Some(scalar) => {

@@ -27,8 +27,10 @@ impl Times {
             _ => (None, false),
         };
         let placed = ms.and_then(|ms| self.clock.place(ms));
-        if counted || placed.is_none_or(|placed| placed.repeated) {
-            row.misfit(value, privacy);
+        match placed {
+            None => row.refuse(value, privacy),
+            Some(placed) if counted || placed.repeated => row.misfit(value, privacy),
+            Some(_) => {}
         }
         self.values.append_option(placed.map(|placed| placed.value));
     }

@@ -40,6 +40,7 @@ impl Setup {
                 hash: Vec::new(),
                 pins: Vec::new(),
                 mode: Mode::Incremental,
+                max_lag: None,
                 line: 2,
             },
             timezone: chrono_tz::UTC,

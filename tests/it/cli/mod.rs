@@ -13,12 +13,12 @@ use mongodb::Collection;
 use mongodb::bson::{DateTime, Document};
 
 /// A manifest of one collection.
-fn manifest(row: &str) -> String {
+pub fn manifest(row: &str) -> String {
     format!("database,collection,timestamp_column,partition_by\n{row}\n")
 }
 
 /// Writes `source/<database>/<collection>.bson` as mongodump does.
-fn dump(place: &Workplace, database: &str, collection: &str, documents: &[Document]) {
+pub fn dump(place: &Workplace, database: &str, collection: &str, documents: &[Document]) {
     let bytes: Vec<u8> = documents.iter().flat_map(|document| document.to_vec().expect("a document is BSON")).collect();
     place.write(&format!("source/{database}/{collection}.bson"), bytes);
 }
@@ -29,6 +29,6 @@ async fn collection(database: &str, name: &str) -> Collection<Document> {
 }
 
 /// `"2024-05-01T00:00:00Z"` as BSON has it.
-fn at(text: &str) -> DateTime {
+pub fn at(text: &str) -> DateTime {
     DateTime::parse_rfc3339_str(text).expect("a time")
 }

@@ -114,7 +114,13 @@ impl Seen {
                         element.encode(item, clock, &format!("{path}/{at}"), misfits).unwrap_or(Value::Null)
                     })
                     .collect(),
-                bare => vec![element.encode(bare, clock, path, misfits).unwrap_or(Value::Null)],
+                bare => {
+                    // A text that such a value may end in one day tells it from a list of one.
+                    if path.split('/').filter(|step| step.contains(|c: char| !c.is_ascii_digit())).count() > 1 {
+                        misfits.insert(format!("{path}~-"), true.into());
+                    }
+                    vec![element.encode(bare, clock, path, misfits).unwrap_or(Value::Null)]
+                }
             };
             return Some(Value::Array(list));
         }

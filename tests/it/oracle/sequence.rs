@@ -12,9 +12,7 @@ use lakefold::model::collection::{CollectionSpec, Namespace};
 use lakefold::model::progress::Silent;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
-use lakefold::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use lakefold::model::settings::{LakeSettings, RunSettings, Settings, SourceSettings, Timestamps};
 use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, Document, doc};
 use rand::seq::IteratorRandom;
@@ -178,6 +176,7 @@ impl History {
             since,
             dry_run: plan == Plan::DryRun,
             strict: true,
+            wait: false,
             interrupt: tokio::sync::watch::channel(None).1,
         };
         let record = lakefold::run::run(&self.settings, self.specs(), options, Arc::new(Silent)).await.expect("a run");
@@ -219,31 +218,15 @@ impl History {
 }
 
 fn settings(lake: &TempDir, clock: Clock, overlap: Duration) -> Settings {
+    let uri = Secret::new(Mongod::shared().uri().to_owned());
+    let settings = Settings::new("oracle", uri, &format!("file:{}", lake.path().display()));
     Settings {
-        environment: "oracle".to_owned(),
         timezone: clock.zone,
         timestamps: if clock.local { Timestamps::Local } else { Timestamps::Utc },
-        manifest: "collections.csv".to_owned(),
-        source: SourceSettings {
-            uri: Secret::new(Mongod::shared().uri().to_owned()),
-            read_preference: "primary".to_owned(),
-            overlap,
-        },
-        lake: LakeSettings {
-            url: format!("file:{}", lake.path().display()),
-            endpoint: None,
-            region: None,
-            path_style: false,
-            zstd_level: 1,
-        },
-        mail: MailSettings {
-            transport: MailTransport::None,
-            dir: lake.path().join("mail"),
-            from: None,
-            to: Vec::new(),
-        },
-        hash_key: None,
-        run: RunSettings { memory: 256 << 20, collections: 2, full_every: None, deadline: None },
+        source: SourceSettings { read_preference: "primary".to_owned(), overlap, ..settings.source },
+        lake: LakeSettings { zstd_level: 1, ..settings.lake },
+        run: RunSettings { memory: 256 << 20, collections: 2, ..settings.run },
+        ..settings
     }
 }
 

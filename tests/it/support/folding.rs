@@ -9,15 +9,14 @@ use lakefold::model::collection::Namespace;
 use lakefold::model::progress::Progress;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use lakefold::model::secret::Secret;
-use lakefold::model::settings::{
-    LakeSettings, MailSettings, MailTransport, RunSettings, Settings, SourceSettings, Timestamps,
-};
+use lakefold::model::settings::{LakeSettings, RunSettings, Settings, SourceSettings};
 use lakefold::model::signal::Signal;
 use lakefold::run::options::RunOptions;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -122,13 +121,27 @@ impl Folding {
     /// Runs, and is told to stop after `landed` partitions have landed (0: when all is ready to be landed).
     pub async fn attempt(&self, flags: Flags, landed: Option<u64>) -> CollectionRecord {
         let (sender, interrupt) = watch::channel(None);
+        self.told(flags, interrupt, Arc::new(Stop { landed, sender })).await
+    }
+
+    /// Runs to the end, good or bad, while `progress` is told how far it is.
+    pub async fn watched(&self, flags: Flags, progress: Arc<dyn Progress>) -> CollectionRecord {
+        let (_sender, interrupt) = watch::channel(None);
+        self.told(flags, interrupt, progress).await
+    }
+
+    async fn told(
+        &self,
+        flags: Flags,
+        interrupt: watch::Receiver<Option<Signal>>,
+        progress: Arc<dyn Progress>,
+    ) -> CollectionRecord {
         let Flags { full, forget_schema, allow_shrink, dry_run } = flags;
-        let (since, strict, only) = (None, false, Vec::new());
-        let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, interrupt };
+        let (since, strict, wait, only) = (None, false, false, Vec::new());
+        let options = RunOptions { only, full, forget_schema, allow_shrink, since, dry_run, strict, wait, interrupt };
         let text = format!("database,collection,timestamp_column,partition_by\n{},c,{}\n", self.database, self.row);
         let context = Context { file: "collections.csv", environment: "test", hash_key: false, pins: None };
         let specs = manifest::load(&text, &context).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let progress = Arc::new(Stop { landed, sender });
         let mut record = lakefold::run::run(&self.settings(), specs, options, progress).await.expect("a run");
         record.collections.remove(0)
     }
@@ -153,32 +166,15 @@ impl Folding {
     }
 
     fn settings(&self) -> Settings {
+        let lake = format!("file:{}", self.lake().display());
+        let settings = Settings::new("test", Secret::new(self.source.clone()), &lake);
+        let read_preference = "primary".to_owned();
         Settings {
-            environment: "test".to_owned(),
-            timezone: chrono_tz::UTC,
-            timestamps: Timestamps::Utc,
-            manifest: "collections.csv".to_owned(),
-            source: SourceSettings {
-                uri: Secret::new(self.source.clone()),
-                read_preference: "primary".to_owned(),
-                overlap: Duration::ZERO,
-            },
-            lake: LakeSettings {
-                url: format!("file:{}", self.lake().display()),
-                endpoint: None,
-                region: None,
-                path_style: false,
-                zstd_level: 1,
-            },
-            mail: MailSettings {
-                transport: MailTransport::None,
-                dir: self.folder.path().join("mail"),
-                from: None,
-                to: Vec::new(),
-            },
-            hash_key: None,
+            source: SourceSettings { read_preference, overlap: Duration::ZERO, ..settings.source },
+            lake: LakeSettings { zstd_level: 1, ..settings.lake },
             // One partition after the other.
-            run: RunSettings { memory: 128 << 20, collections: 1, full_every: None, deadline: None },
+            run: RunSettings { memory: 128 << 20, collections: 1, ..settings.run },
+            ..settings
         }
     }
 }
@@ -204,6 +200,32 @@ fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
             files.insert(path, bytes);
         }
     }
+}
+
+/// Does something once, when so many batches have been read.
+pub struct Midway<F> {
+    after: u64,
+    batches: AtomicU64,
+    act: F,
+}
+
+impl<F: Fn() + Send + Sync> Midway<F> {
+    /// Calls `act` after the batch `after`, counted from 1.
+    pub fn after(after: u64, act: F) -> Self {
+        Self { after, batches: AtomicU64::new(0), act }
+    }
+}
+
+impl<F: Fn() + Send + Sync> Progress for Midway<F> {
+    fn start(&self, _: &Namespace, _: Option<u64>, _: Option<u64>) {}
+    fn read(&self, _: &Namespace, _: u64, _: u64) {
+        if self.batches.fetch_add(1, Ordering::Relaxed) + 1 == self.after {
+            (self.act)();
+        }
+    }
+    fn phase(&self, _: &Namespace, _: &'static str) {}
+    fn merged(&self, _: &Namespace, _: u64, _: u64) {}
+    fn finish(&self, _: &Namespace, _: &str) {}
 }
 
 /// Sends the signal at a step of the run.

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// A working directory with `env/test.toml`, `collections.csv`, a lake and a mail folder.
@@ -27,6 +28,15 @@ impl<'a> Environment<'a> {
     /// UTC, no overlap.
     pub fn of(source: &'a str) -> Self {
         Self { source, timezone: "UTC", timestamps: "utc", overlap: "0s" }
+    }
+}
+
+/// Waits until a run gets another identity than one that started by now: identities order runs by the second.
+pub fn next_second() {
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = second();
+    while second() == now {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

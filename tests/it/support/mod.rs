@@ -1,13 +1,25 @@
 //! What the integration tests stand on: a real mongod, a real S3 server, the real binary, a plain reader of the lake.
 
+pub mod answering;
+pub mod authority;
+pub mod dump;
+pub mod eml;
 pub mod folding;
 pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;
 pub mod mongod;
+pub mod mounts;
 pub mod one_table;
+pub mod read_back;
+pub mod receivers;
+pub mod replica_set;
 pub mod s3;
+pub mod s3_proxy;
+pub mod s3_request;
 pub mod slow;
+pub mod tcp_proxy;
+pub mod watched;
 
 use std::net::{Ipv4Addr, TcpListener};
 

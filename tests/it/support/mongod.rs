@@ -8,9 +8,9 @@ use super::free_port;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -21,7 +21,8 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// Tries at another port, when somebody took the free one first.
 const PORT_TRIES: usize = 5;
 
-/// Starts the server in the background, prints its pid, waits for the end of the pipe, then kills and cleans up.
+/// Starts the server in the background and prints its pid; a line on the pipe starts it again when it has ended, the end
+/// of the pipe kills it and cleans up.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
 folder=$1
@@ -29,7 +30,12 @@ shift
 "$@" >"$folder/stdout" 2>&1 &
 server=$!
 echo "$server"
-read -r _
+while read -r _; do
+    wait "$server" 2>/dev/null
+    "$@" >"$folder/stdout" 2>&1 &
+    server=$!
+    echo "$server"
+done
 kill -KILL "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 rm -rf "$folder"
@@ -38,6 +44,8 @@ rm -rf "$folder"
 /// A running mongod.
 pub struct Mongod {
     guard: Child,
+    says: BufReader<ChildStdout>,
+    pid: u32,
     folder: PathBuf,
     port: u16,
     uri: String,
@@ -46,8 +54,7 @@ pub struct Mongod {
 impl Mongod {
     /// A standalone server: no operationTime, as the oldest installations have it.
     pub fn start() -> Self {
-        let mut server = Self::launch(&["--nojournal"]);
-        server.uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", server.port);
+        let server = Self::launch(&["--nojournal"]);
         server.wait_for("a ping", doc! { "ping": 1 }, |_| true);
         server
     }
@@ -55,7 +62,6 @@ impl Mongod {
     /// A replica set of one member, elected and writable.
     pub fn start_replica_set() -> Self {
         let mut server = Self::launch(&["--replSet", "rs0", "--oplogSize", "64"]);
-        server.uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", server.port);
         server.wait_for("a ping", doc! { "ping": 1 }, |_| true);
         // Majority commits need not wait for a journal that dies with the test anyway.
         let config = doc! {
@@ -64,9 +70,7 @@ impl Mongod {
             "members": [{ "_id": 0, "host": format!("127.0.0.1:{}", server.port) }],
         };
         server.command(doc! { "replSetInitiate": config }).expect("initiate the replica set");
-        server.wait_for("the election", doc! { "hello": 1 }, |reply| {
-            reply.get_bool("isWritablePrimary").unwrap_or(false)
-        });
+        server.await_primary();
         server.uri = format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", server.port);
         server
     }
@@ -74,12 +78,33 @@ impl Mongod {
     /// A standalone server with access control and one user, who may do everything.
     pub fn start_with_auth(user: &str, password: &str) -> Self {
         let mut server = Self::launch(&["--nojournal", "--auth"]);
-        server.uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", server.port);
         server.wait_for("a ping", doc! { "ping": 1 }, |_| true);
         // The first user may be made without a password from the same host.
         server.command(doc! { "createUser": user, "pwd": password, "roles": ["root"] }).expect("create the first user");
         server.uri = server.uri_of(user, password);
         server
+    }
+
+    /// A server with more flags, spoken to with more options of the URI (`&tls=true…`).
+    pub fn start_as(arguments: &[&str], options: &str) -> Self {
+        let mut server = Self::launch(arguments);
+        server.uri += options;
+        server.wait_for("a hello", doc! { "hello": 1 }, |_| true);
+        server
+    }
+
+    /// Waits until the member of a replica set of one is elected.
+    pub fn await_primary(&self) {
+        self.wait_for("the election", doc! { "hello": 1 }, |reply| {
+            reply.get_bool("isWritablePrimary").unwrap_or(false)
+        });
+    }
+
+    /// Makes the first user, who may do everything, and goes on as that user.
+    pub fn sign_in(&mut self, user: &str, password: &str, options: &str) {
+        let created = self.command(doc! { "createUser": user, "pwd": password, "roles": ["root"] });
+        created.expect("create the first user");
+        self.uri = self.uri_of(user, password) + options;
     }
 
     /// The replica set that all tests of this binary share; take a [`fresh_database`] on it.
@@ -113,7 +138,7 @@ impl Mongod {
     }
 
     /// Starts the process with the flags all kinds of servers share.
-    fn launch(arguments: &[&str]) -> Self {
+    pub(super) fn launch(arguments: &[&str]) -> Self {
         let binary = binary();
         for _ in 0..PORT_TRIES {
             let mut server = Self::spawn(&binary, arguments);
@@ -146,11 +171,23 @@ impl Mongod {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("start a shell");
-        // The shell's first line says that the server runs; the pid itself is the shell's business.
-        let mut pid = String::new();
-        let stdout = guard.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout).read_line(&mut pid).expect("read the server's pid");
-        Self { guard, folder, port, uri: String::new() }
+        let mut says = BufReader::new(guard.stdout.take().expect("stdout is piped"));
+        let pid = read_pid(&mut says);
+        let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+        Self { guard, says, pid, folder, port, uri }
+    }
+
+    /// Ends the server at once, as a power failure does.
+    pub fn kill(&self) {
+        let killed = Command::new("kill").args(["-KILL", &self.pid.to_string()]).status().expect("run kill");
+        assert!(killed.success(), "no mongod with pid {}", self.pid);
+    }
+
+    /// Starts a killed server again, on its port and its data.
+    pub fn restart(&mut self) {
+        self.guard.stdin.as_mut().expect("stdin is piped").write_all(b"\n").expect("ask for another start");
+        self.pid = read_pid(&mut self.says);
+        self.wait_for("a ping", doc! { "ping": 1 }, |_| true);
     }
 
     /// Waits until the server says in its log that it listens; `false` when the port was taken.
@@ -171,7 +208,7 @@ impl Mongod {
     }
 
     /// Repeats `command` until the server answers it and `ready` agrees.
-    fn wait_for(&self, what: &str, command: Document, ready: impl Fn(&Document) -> bool) {
+    pub(super) fn wait_for(&self, what: &str, command: Document, ready: impl Fn(&Document) -> bool) {
         let started = Instant::now();
         loop {
             match self.command(command.clone()) {
@@ -188,12 +225,17 @@ impl Mongod {
 
     /// Runs one command on `admin`, from tests with and without a runtime of their own.
     pub fn command(&self, command: Document) -> mongodb::error::Result<Document> {
+        self.command_on("admin", command)
+    }
+
+    /// The same on another database.
+    pub fn command_on(&self, database: &str, command: Document) -> mongodb::error::Result<Document> {
         std::thread::scope(|scope| {
             let work = scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async {
                     let client = Client::with_uri_str(&self.uri).await?;
-                    let reply = client.database("admin").run_command(command).await;
+                    let reply = client.database(database).run_command(command).await;
                     client.shutdown().immediate(true).await;
                     reply
                 })
@@ -202,7 +244,8 @@ impl Mongod {
         })
     }
 
-    fn log(&self) -> String {
+    /// All that it has logged.
+    pub fn log(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         read("stdout") + &read("log")
     }
@@ -220,6 +263,12 @@ impl Drop for Mongod {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+fn read_pid(says: &mut impl BufRead) -> u32 {
+    let mut pid = String::new();
+    says.read_line(&mut pid).expect("read the server's pid");
+    pid.trim().parse().expect("a pid")
 }
 
 /// A database name no other test uses: `prefix_PID_N`.

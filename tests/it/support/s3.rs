@@ -22,6 +22,9 @@ pub const BUCKET: &str = "lake-bucket";
 const ACCESS_KEY: &str = "test";
 const SECRET_KEY: &str = "testtest";
 
+/// Of SeaweedFS's identity that may read and list, and nothing else.
+const READER_KEY: &str = "reader";
+
 /// A server takes its ports after they were found free; another process may be quicker now and then.
 const STARTS: usize = 3;
 
@@ -44,12 +47,24 @@ impl S3 {
         })
     }
 
+    /// moto with the parts of Glue that it lacks, by `tools/aws-stand-in`.
+    pub fn aws() -> Self {
+        Self::start(|folder, ports| {
+            let launcher = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tools/aws-stand-in");
+            let mut command = Command::new(server("python"));
+            command.current_dir(folder).arg(launcher).args(["-H", "127.0.0.1", "-p", &ports[0].to_string()]);
+            (command, "/moto-api/")
+        })
+    }
+
     /// SeaweedFS: checks signatures and every condition.
     pub fn seaweed() -> Self {
         let s3 = Self::start(|folder, ports| {
             let identity = format!(
                 r#"{{"identities":[{{"name":"t","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],
-                "actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
+                "actions":["Admin","Read","Write","List","Tagging"]}},
+                {{"name":"r","credentials":[{{"accessKey":"{READER_KEY}","secretKey":"{SECRET_KEY}"}}],
+                "actions":["Read","List"]}}]}}"#
             );
             std::fs::write(folder.join("s3.json"), identity).expect("write s3.json");
             let mut command = Command::new(server("weed"));
@@ -81,7 +96,7 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where it listens on 127.0.0.1.
+    /// The port of 127.0.0.1 it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -93,7 +108,7 @@ impl S3 {
 
     /// Settings of a lake below `prefix`; the endpoint comes with [`S3::variables`].
     pub fn settings(&self, prefix: &str) -> LakeSettings {
-        LakeSettings { url: self.url(prefix), endpoint: None, region: None, path_style: true, zstd_level: 1 }
+        LakeSettings { path_style: true, zstd_level: 1, ..LakeSettings::at(&self.url(prefix)) }
     }
 
     /// What a process needs in its environment to reach the server.
@@ -106,6 +121,11 @@ impl S3 {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()
+    }
+
+    /// The keys of SeaweedFS's second identity, which may only read and list.
+    pub fn reader(&self) -> Vec<(String, String)> {
+        vec![("AWS_ACCESS_KEY_ID".to_owned(), READER_KEY.to_owned())]
     }
 
     /// Sends a signed request for a key of the bucket (`""`: the bucket itself): status and body.

@@ -1,0 +1,29 @@
+-- title: Net revenue by month, department and doctor
+-- subject: financial
+-- question: What did each department and doctor bring in, month by month?
+-- chart: stacked bar
+-- x: month
+-- y: net_revenue
+-- series: department
+-- unit: INR
+-- date: date
+-- facility: facility_id
+-- param: from_date first day that counts, as 2024-03-01
+-- param: to_date last day that counts
+WITH params AS (
+    SELECT '0001-01-01' AS from_date, '9999-12-31' AS to_date
+)
+SELECT
+    b.date,
+    substr(b.date, 1, 7) AS month,
+    b.facility_id,
+    b.department.name AS department,
+    b.doctor.name AS doctor,
+    count(*) AS bills,
+    sum(b.totals.net) AS net_revenue
+FROM hospital.bills AS b
+CROSS JOIN params
+WHERE b.date BETWEEN params.from_date AND params.to_date
+  AND b.status <> 'cancelled'
+GROUP BY 1, 2, 3, 4, 5
+ORDER BY 1, 3, 4, 5

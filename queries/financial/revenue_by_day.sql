@@ -1,0 +1,26 @@
+-- title: Billed and collected by day
+-- subject: financial
+-- question: How do the days compare, and how much of what was billed has been paid?
+-- chart: line
+-- x: date
+-- y: billed, collected
+-- unit: INR
+-- date: date
+-- facility: facility_id
+-- param: from_date first day that counts, as 2024-03-01
+-- param: to_date last day that counts
+WITH params AS (
+    SELECT '0001-01-01' AS from_date, '9999-12-31' AS to_date
+)
+SELECT
+    b.date,
+    b.facility_id,
+    count(*) AS bills,
+    sum(b.totals.net) AS billed,
+    sum(b.paid) AS collected
+FROM hospital.bills AS b
+CROSS JOIN params
+WHERE b.date BETWEEN params.from_date AND params.to_date
+  AND b.status <> 'cancelled'
+GROUP BY 1, 2
+ORDER BY 1, 2
