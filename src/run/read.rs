@@ -195,7 +195,7 @@ impl Desk {
     fn restore(mut self, object: &[u8]) -> Result<Self> {
         read_rows(object, |piece| match piece {
             Piece::Quarantined(documents) => {
-                self.quarantined.extend(documents);
+                self.quarantined.extend(&documents)?;
                 Ok(())
             }
             Piece::Rows { rows, version, partition } => {

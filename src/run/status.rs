@@ -120,7 +120,7 @@ async fn contents(lake: &Lake, namespace: &Namespace) -> Result<Contents> {
     contents.litter.sort();
     // An index that cannot be read is a cache that will be built anew: the files themselves tell.
     let head = if data.is_empty() { None } else { index::load_head(lake, namespace).await.unwrap_or_default() };
-    let (known, unknown) = split(data, head.as_ref());
+    let (known, unknown) = split(data, head.as_ref().map(|(head, _)| head));
     contents.rows = known;
     let mut footers = stream::iter(&unknown)
         .map(|object| async { Ok::<_, Error>(lake.footer(&object.key, object.size).await?.rows) })

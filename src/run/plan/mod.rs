@@ -159,9 +159,9 @@ impl Planning<'_> {
         Ok(Stored {
             watermarks: Watermarks::load(self.lake, ns).await?.0,
             schema: schema.map(|(schema, _)| schema),
-            journal: Journal::load(self.lake, ns).await?,
+            journal: Journal::load(self.lake, ns).await?.map(|(journal, _)| journal),
             // The index is a cache: a run that cannot read it builds it anew, and a plan can do without.
-            files: index::load_head(self.lake, ns).await.ok().flatten().map(|head| head.files).unwrap_or_default(),
+            files: index::load_head(self.lake, ns).await.ok().flatten().map(|(head, _)| head.files).unwrap_or_default(),
         })
     }
 
