@@ -4,7 +4,7 @@ use crate::lake::layout;
 use crate::model::collection::{CollectionSpec, Mode, Namespace};
 use crate::model::column::{Column, ColumnType};
 use crate::model::secret::Secret;
-use crate::model::settings::{RunSettings, Settings};
+use crate::model::settings::{RunSettings, Settings, SourceSettings};
 use crate::model::table::{TableSchema, TableSettings};
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
@@ -27,7 +27,11 @@ impl TestLake {
     pub fn settings(&self) -> Settings {
         let lake = format!("file:{}", self.folder.path().join("lake").display());
         let settings = Settings::new("test", Secret::new("dump:none".into()), &lake);
-        Settings { run: RunSettings { memory: 128 << 20, collections: 1, ..settings.run }, ..settings }
+        Settings {
+            source: SourceSettings { overlap: std::time::Duration::ZERO, ..settings.source },
+            run: RunSettings { memory: 128 << 20, collections: 1, ..settings.run },
+            ..settings
+        }
     }
 
     /// Writes a Parquet file of nullable columns at `key`.

@@ -146,7 +146,7 @@ fn measure(label: &str, summed: &mut Vec<String>) -> std::result::Result<Measure
             _ => return Err(wrong()),
         }
     }
-    if terms.is_empty() || label.split_whitespace().count() % 2 == 0 {
+    if terms.is_empty() || label.split_whitespace().count().is_multiple_of(2) {
         return Err(wrong());
     }
     Ok(Measure { label: label.to_owned(), terms })

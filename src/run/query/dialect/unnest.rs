@@ -165,8 +165,11 @@ fn of_join(join: Join, tables: &mut TableWithJoins, earlier: &[Unnested]) -> Res
     Ok(Unnested { alias: folded(&alias.name), columns })
 }
 
+/// The name an element has, and what is taken of it.
+type Fields = (Ident, Vec<Expr>);
+
 /// `transform(list, i -> ROW(…))` as the list, the name of its element and the fields; else the list alone.
-fn split(array: Expr) -> Result<(Expr, Option<(Ident, Vec<Expr>)>)> {
+fn split(array: Expr) -> Result<(Expr, Option<Fields>)> {
     let Expr::Function(function) = &array else { return Ok((array, None)) };
     if !function.name.to_string().eq_ignore_ascii_case("transform") {
         return Ok((array, None));
