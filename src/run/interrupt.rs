@@ -8,6 +8,9 @@ use tokio::sync::watch;
 /// How long a step under way may go on. An operator who sends a signal waits for ten seconds at most.
 const GRACE: Duration = Duration::from_secs(4);
 
+/// How long telling people may go on after a signal.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Asked at every step that can be left cleanly.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
@@ -44,16 +47,17 @@ impl Interrupt {
         stopped
     }
 
+    /// Waits for a signal and then [`FAREWELL`] more: a deadline leaves time to tell how the run went, a person who
+    /// wants it to end does not wait for that.
+    pub async fn sent_away(&self) -> Error {
+        let signal = self.signalled().await;
+        tokio::time::sleep(FAREWELL).await;
+        signalled(signal)
+    }
+
     /// Waits until the run has to stop, which may be for ever: to be raced against what may hang.
     pub async fn stopped(&self) -> Error {
-        let mut signals = self.signal.clone();
-        let signal = async {
-            match signals.wait_for(Option::is_some).await.map(|signal| *signal) {
-                Ok(Some(signal)) => signal,
-                // Nobody is left who could send one.
-                _ => std::future::pending().await,
-            }
-        };
+        let signal = self.signalled();
         let deadline = async {
             match self.deadline {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -63,6 +67,15 @@ impl Interrupt {
         tokio::select! {
             signal = signal => signalled(signal),
             () = deadline => overdue(),
+        }
+    }
+
+    async fn signalled(&self) -> Signal {
+        let mut signals = self.signal.clone();
+        match signals.wait_for(Option::is_some).await.map(|signal| *signal) {
+            Ok(Some(signal)) => signal,
+            // Nobody is left who could send one.
+            _ => std::future::pending().await,
         }
     }
 }

@@ -154,9 +154,18 @@ async fn attempt(
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
-        let history = lookback::before(&lake, settings, &run_id).await;
+        let history = tokio::select! {
+            history = lookback::before(&lake, settings, &run_id) => history,
+            // The past is for comparison: a run that is to end goes without.
+            _ = interrupt.stopped() => Vec::new(),
+        };
         reach(KillPoint::BeforeMail);
-        record.notifications = notify::notify(settings, &record, &history).await;
+        record.notifications = tokio::select! {
+            told = notify::notify(settings, &record, &history) => told,
+            stopped = interrupt.sent_away() => {
+                vec![NotificationRecord { channel: "all".to_owned(), outcome: stopped.to_string() }]
+            }
+        };
         reach(KillPoint::AfterMail);
         if let Some(requests) = &mut record.requests {
             // SES has been asked since.

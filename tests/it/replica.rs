@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Enough for ranges of `_id`, each of several replies.
-const DOCUMENTS: i64 = 20_000;
+const DOCUMENTS: i64 = 60_000;
 
 fn document(id: i64) -> Document {
     doc! { "_id": id, "n": 0_i64, "updated_at": DateTime::now(), "padding": "x".repeat(1000) }
@@ -73,7 +73,7 @@ fn kill_cursors(set: &ReplicaSet) {
 
 fn midway(set: &ReplicaSet, act: impl Fn(&ReplicaSet) + Send + Sync + 'static) -> Arc<dyn Progress> {
     let set = set.clone();
-    Arc::new(Midway::after(2, move || act(&set)))
+    Arc::new(Midway::after(1, move || act(&set)))
 }
 
 /// A full read goes on in each range after the last `_id` that came; a window begins again, and what came twice is told.

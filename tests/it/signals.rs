@@ -145,8 +145,8 @@ async fn a_signal_in_each_phase_leaves_everything_consistent() {
         "after-lease",
         "after-spill",
         "before-journal",
-        "before-data",
-        "after-data",
+        "before-cleaning",
+        "after-cleaning",
         "before-index-head",
         "before-watermark",
         "before-journal-removed",
@@ -183,7 +183,7 @@ async fn a_store_that_is_slow_or_hangs_does_not_keep_a_run_from_ending() {
     let phases = Phases::new().await;
     let cases = [("slow", Duration::from_millis(700)), ("hanging", Duration::from_secs(60))];
     for (name, delay) in cases {
-        for point in ["before-journal", "before-data", "before-watermark"] {
+        for point in ["before-journal", "before-cleaning", "before-watermark"] {
             let prefix = format!("{name}-{point}");
             let lake = table(&phases.origin, Some((&server, &prefix)));
             lake.becomes(&phases.prepared).await;
@@ -210,7 +210,7 @@ async fn a_store_that_is_slow_or_hangs_does_not_keep_a_run_from_ending() {
     lake.becomes(&phases.prepared).await;
     let proxy = Slow::before(server.port());
     let endpoint = proxy.endpoint();
-    let mut child = lake.paused(&[], "before-data", &[("AWS_ENDPOINT_URL", endpoint.as_str())]).await;
+    let mut child = lake.paused(&[], "before-cleaning", &[("AWS_ENDPOINT_URL", endpoint.as_str())]).await;
     proxy.delay(Duration::from_secs(60));
     signal(&child, "-CONT");
     signal(&child, "-INT");

@@ -155,6 +155,7 @@ async fn the_record_has_its_shape_and_lies_in_the_lake() {
             "finished_at",
             "format",
             "notifications",
+            "requests",
             "run_id",
             "started_at"
         ]

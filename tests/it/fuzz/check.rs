@@ -33,7 +33,7 @@ static SPEC: LazyLock<CollectionSpec> = LazyLock::new(|| {
 /// One batch per document; the features of the case, or what is wrong.
 pub fn check(case: &[Vec<u8>]) -> Result<Vec<Feature>, String> {
     let case: Case = case.to_vec();
-    let local = case.len() % 2 == 0;
+    let local = case.len().is_multiple_of(2);
     let timestamps = if local { Timestamps::Local } else { Timestamps::Utc };
     let table = TableSchema::new(TableSettings::of(&SPEC, ZONE, timestamps));
     let shaper = |table| Shaper::new(SPEC.clone(), ZONE, timestamps, None, table).map_err(|error| error.to_string());

@@ -48,7 +48,7 @@ fn what_is_damaged_is_quarantined_byte_for_byte_and_the_rest_lands() {
     let sound = [doc! { "_id": 1, "a": "x", "at": 5_i64 }, doc! { "_id": 2, "a": { "b": 1 } }];
     let damaged = damaged();
     let [first, second] = &bytes(&sound)[..] else { unreachable!() };
-    let all = [&[first.clone()][..], &damaged, &[second.clone()]].concat();
+    let all = [&[first.clone()][..], &damaged, std::slice::from_ref(second)].concat();
     dump(&place, "h/c", &all);
     dump(&place, "h/other", &bytes(&sound));
 

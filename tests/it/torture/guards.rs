@@ -29,8 +29,9 @@ fn schema(place: &Workplace) -> Value {
 fn type_of(place: &Workplace, column: &str) -> String {
     let schema = schema(place);
     let columns = schema["columns"].as_array().expect("columns").iter();
-    let found = columns.filter(|found| found["name"] == column).map(|found| found["type"].as_str().expect("a type"));
-    found.last().unwrap_or_else(|| panic!("no {column}: {schema:#}")).to_owned()
+    let mut found =
+        columns.filter(|found| found["name"] == column).map(|found| found["type"].as_str().expect("a type"));
+    found.next_back().unwrap_or_else(|| panic!("no {column}: {schema:#}")).to_owned()
 }
 
 #[test]
