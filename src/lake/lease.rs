@@ -121,6 +121,9 @@ struct Shared {
     renewing: tokio::sync::Mutex<()>,
 }
 
+/// How long the name of a holder that locked a file of this disk is waited for.
+const NAMED_WITHIN: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone)]
 struct Renewed {
     version: Version,
@@ -264,10 +267,18 @@ fn locked_by(disk: &Disk, key: &Path) -> Result<Option<Holder>> {
     }
 }
 
-/// The holder by the lock file's text, which may not be written yet.
+/// The holder by the lock file's text. It writes its name right after it has the lock, which may be at this moment.
 fn holder_in(disk: &Disk, key: &Path) -> Holder {
-    let text = std::fs::read(disk.file(key)).unwrap_or_default();
-    serde_json::from_slice::<Record>(&text).map_or_else(|_| unknown_holder(), |record| record.holder())
+    let asked = Instant::now();
+    loop {
+        let text = std::fs::read(disk.file(key)).unwrap_or_default();
+        match serde_json::from_slice::<Record>(&text) {
+            // A run that was killed left its name.
+            Ok(record) if !record.owner.is_dead() => return record.holder(),
+            _ if asked.elapsed() > NAMED_WITHIN => return unknown_holder(),
+            _ => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
 }
 
 fn unknown_holder() -> Holder {
