@@ -11,8 +11,9 @@ pub use write::Writer;
 
 use std::fmt;
 
-/// Nesting beyond this is damage: mongod stores 100 levels at most.
-pub const MAX_NESTING: usize = 200;
+/// How deep a document may be nested. MongoDB supports 100 levels, and what is kept in `_misfits` has to stay within the 128
+/// levels that JSON readers take.
+pub const MAX_NESTING: usize = 110;
 
 /// What is wrong with a document, without any of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

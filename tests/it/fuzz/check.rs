@@ -22,7 +22,7 @@ pub type Feature = u64;
 const ZONE: chrono_tz::Tz = chrono_tz::Europe::Berlin;
 
 /// Levels beyond which a document counts as damaged.
-const DEPTH_MAX: usize = 200;
+const DEPTH_MAX: usize = 110;
 
 static SPEC: LazyLock<CollectionSpec> = LazyLock::new(|| {
     let context = Context { file: "collections.csv", environment: "fuzz", hash_key: false, pins: None };
