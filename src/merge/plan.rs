@@ -1,4 +1,4 @@
-//! The DataFusion plans of one partition: staged changes sorted newest first, stored rows brought to the schema.
+//! The DataFusion plans of one partition: staged changes merged newest first, stored rows brought to the schema.
 
 use super::stage::Slices;
 use super::{SEQUENCE, scratch};
@@ -13,6 +13,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -48,27 +49,39 @@ pub trait Shapes: Send + Sync {
 
 /// The plan of a partition's changes: rows of the target schema and the read order behind, sorted by `_id`, the
 /// newest reading first. Rows whose sequence number is in `losers` are left out: a newer reading of their id is in
-/// another partition.
-pub fn changes(slices: Vec<Slices>, losers: Arc<HashSet<u64>>, shapes: &dyn Shapes) -> Result<Arc<dyn ExecutionPlan>> {
+/// another partition. Merging may hold `merge_bytes` of what it reads.
+pub fn changes(
+    slices: Vec<Slices>,
+    losers: &Arc<HashSet<u64>>,
+    shapes: &dyn Shapes,
+    merge_bytes: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let target = with_sequence(&shapes.schema());
-    let mut sources = Vec::new();
+    let held: u64 = slices.iter().map(|slice| slice.batch_bytes).sum();
+    // A merge holds a batch of every run. Where that is too much they are sorted again, which spills.
+    let mut in_order = held <= merge_bytes as u64;
+    let mut runs = Vec::new();
     for slice in slices {
         let from = without_sequence(&slice.schema);
-        sources.push((shapes.conversion(&from, slice.version)?.map(|c| c.convert), slice));
+        let conversion = shapes.conversion(&from, slice.version)?;
+        in_order &= !conversion.as_ref().is_some_and(|conversion| conversion.respells_ids);
+        let (convert, schema, losers) = (conversion.map(|c| c.convert), target.clone(), losers.clone());
+        let rows = move |batch: Result<RecordBatch>| prepare(&batch?, convert.as_ref(), &losers, &schema);
+        runs.push(stream::iter(slice.map(rows)).boxed());
     }
-    let schema = target.clone();
-    let rows = stream::iter(sources)
-        .flat_map(move |(convert, slice)| {
-            let (schema, losers) = (schema.clone(), losers.clone());
-            stream::iter(slice).map(move |batch| batch.and_then(|b| prepare(&b, convert.as_ref(), &losers, &schema)))
-        })
-        .boxed();
     let mut order = vec![sort_by(&target, "_id", false)?];
     if target.column_with_name("_modified_ms").is_some() {
         order.push(sort_by(&target, "_modified_ms", true)?);
     }
     order.push(sort_by(&target, SEQUENCE, true)?);
-    sorted(leaf(target, rows)?, order)
+    let order = LexOrdering::new(order).ok_or_else(|| Error::new(Kind::Invariant, "a sort needs a column"))?;
+    if !in_order {
+        let all = stream::iter(runs).flatten().boxed();
+        return Ok(Arc::new(SortExec::new(order, leaf(target, vec![all])?)));
+    }
+    let several = runs.len() > 1;
+    let leaf = leaf(target, runs)?;
+    Ok(if several { Arc::new(SortPreservingMergeExec::new(order, leaf)) } else { leaf })
 }
 
 /// The plan of a stored file's rows at the target schema, sorted by `_id`. Files are stored sorted; only when ids
@@ -82,8 +95,12 @@ pub fn stored(
     let convert = conversion.map(|c| c.convert);
     let schema = target.clone();
     let rows = rows.map(move |batch| batch.and_then(|b| adapt(&b, convert.as_ref(), &schema))).boxed();
-    let plan = leaf(target.clone(), rows)?;
-    if respelled { sorted(plan, vec![sort_by(&target, "_id", false)?]) } else { Ok(plan) }
+    let plan = leaf(target.clone(), vec![rows])?;
+    if !respelled {
+        return Ok(plan);
+    }
+    let order: LexOrdering = [sort_by(&target, "_id", false)?].into();
+    Ok(Arc::new(SortExec::new(order, plan)))
 }
 
 /// Starts a plan of one partition.
@@ -123,11 +140,6 @@ fn sort_by(schema: &Schema, column: &str, descending: bool) -> Result<PhysicalSo
     let index = schema.index_of(column).or_error(Kind::Invariant, "sort rows")?;
     let options = SortOptions { descending, nulls_first: !descending };
     Ok(PhysicalSortExpr::new(Arc::new(Column::new(column, index)), options))
-}
-
-fn sorted(plan: Arc<dyn ExecutionPlan>, order: Vec<PhysicalSortExpr>) -> Result<Arc<dyn ExecutionPlan>> {
-    let order = LexOrdering::new(order).ok_or_else(|| Error::new(Kind::Invariant, "a sort needs a column"))?;
-    Ok(Arc::new(SortExec::new(order, plan)))
 }
 
 fn with_sequence(schema: &Schema) -> SchemaRef {
@@ -174,10 +186,12 @@ fn adapt(rows: &RecordBatch, convert: Option<&Convert>, target: &SchemaRef) -> R
     RecordBatch::try_new(target.clone(), rows.columns().to_vec()).or_error(Kind::Invariant, "P7: convert stored rows")
 }
 
-/// A plan node whose rows come from one of our streams, once.
-fn leaf(schema: SchemaRef, rows: BoxStream<'static, Result<RecordBatch>>) -> Result<Arc<dyn ExecutionPlan>> {
-    let source = Once { schema: schema.clone(), rows: Mutex::new(Some(rows)) };
-    let plan = StreamingTableExec::try_new(schema, vec![Arc::new(source)], None, Vec::new(), false, None)
+/// A plan node whose rows come from our streams, once; each of them is a partition of the plan.
+fn leaf(schema: SchemaRef, streams: Vec<BoxStream<'static, Result<RecordBatch>>>) -> Result<Arc<dyn ExecutionPlan>> {
+    let sources = streams.into_iter().map(|rows| -> Arc<dyn PartitionStream> {
+        Arc::new(Once { schema: schema.clone(), rows: Mutex::new(Some(rows)) })
+    });
+    let plan = StreamingTableExec::try_new(schema.clone(), sources.collect(), None, Vec::new(), false, None)
         .map_err(merge_error)?;
     Ok(Arc::new(plan))
 }

@@ -1,9 +1,10 @@
-//! Keeps what was read until the whole window is known: runs of rows grouped by partition, in memory while they fit
-//! and on local disk beyond.
+//! Keeps what was read until the whole window is known: runs of rows, grouped by partition and sorted within it, in
+//! memory while they fit and on local disk beyond.
 //!
 //! The schema may grow with every batch, so rows are kept at the version they were shaped at and brought to the final
 //! one when they are read back.
 
+use super::order::Order;
 use super::widths::{Widths, cuts, of_rows};
 use super::{SEQUENCE, scratch};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -13,6 +14,7 @@ use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -23,6 +25,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy)]
 struct Segment {
     batch: usize,
+    batch_bytes: u64,
     offset: usize,
     widths: Widths,
 }
@@ -50,14 +53,22 @@ struct Pending {
     widths: Vec<u64>,
 }
 
-/// Where one of them stands.
+/// Where one of them stands, and how its id begins.
 #[derive(Clone, Copy)]
 struct Place {
-    partition: u32,
-    piece: usize,
-    row: usize,
+    prefix: u128,
     width: u64,
+    partition: u32,
+    piece: u32,
+    row: u32,
 }
+
+/// Batches of a run are this much smaller than all of it: a merge holds one of each run.
+const BATCHES_OF_A_RUN: usize = 128;
+
+/// The rows of a partition that has this many bytes in a run begin a batch of their own, so that merging it reads nothing
+/// else.
+const OWN_BATCH_BYTES: u64 = 64 << 10;
 
 /// Collects shaped rows; [`Stage::finish`] gives them back by partition.
 pub struct Stage {
@@ -126,21 +137,16 @@ impl Stage {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
 
-        let mut rows: Vec<Place> = Vec::with_capacity(pending.iter().map(|p| p.partition.len()).sum());
-        for (piece, pending) in pending.iter().enumerate() {
-            let places = pending.partition.iter().zip(&pending.widths).enumerate();
-            rows.extend(places.map(|(row, (&partition, &width))| Place { partition, piece, row, width }));
-        }
-        rows.sort_by_key(|place| place.partition);
-
+        let rows = sorted(&pending)?;
         let sources: Vec<&RecordBatch> = pending.iter().map(|p| &p.rows).collect();
         let Some(schema) = sources.first().map(|rows| rows.schema()) else { return Ok(()) };
         let mut sink = Sink::new(to_disk.then(|| self.folder.join(format!("run-{}.arrow", self.runs.len()))));
         let mut segments: HashMap<u32, Vec<Segment>> = HashMap::new();
         let mut start = 0;
-        for (batch, end) in cuts(self.batch_bytes, rows.iter().map(|place| place.width)).into_iter().enumerate() {
+        for (batch, end) in self.cuts(&rows).into_iter().enumerate() {
             let chunk = rows.get(start..end).unwrap_or_default();
             start = end;
+            let batch_bytes = chunk.iter().map(|place| place.width).sum();
             for (at, place) in chunk.iter().enumerate() {
                 let of = segments.entry(place.partition).or_default();
                 match of.last_mut() {
@@ -148,11 +154,12 @@ impl Stage {
                     _ => {
                         let mut widths = Widths::default();
                         widths.add(place.width);
-                        of.push(Segment { batch, offset: at, widths });
+                        of.push(Segment { batch, batch_bytes, offset: at, widths });
                     }
                 }
             }
-            let picks: Vec<(usize, usize)> = chunk.iter().map(|place| (place.piece, place.row)).collect();
+            let picks: Vec<(usize, usize)> =
+                chunk.iter().map(|place| (place.piece as usize, place.row as usize)).collect();
             let grouped =
                 interleave_record_batch(&sources, &picks).or_error(Kind::Invariant, "group rows by partition")?;
             sink.write(grouped)?;
@@ -160,6 +167,52 @@ impl Stage {
         self.runs.push(Run { batches: sink.finish()?, version: self.version, schema, segments });
         Ok(())
     }
+
+    /// Where the batches of a run end.
+    fn cuts(&self, rows: &[Place]) -> Vec<usize> {
+        let limit = (self.limit / BATCHES_OF_A_RUN).clamp(1, self.batch_bytes);
+        let mut ends: Vec<usize> = Vec::new();
+        // Rows that share batches, and the partitions among them that are small.
+        let (mut from, mut to) = (0, 0);
+        let mut close = |from: usize, to: usize| {
+            let widths = rows.get(from..to).unwrap_or_default().iter().map(|place| place.width);
+            ends.extend(cuts(limit, widths).into_iter().map(|end| from + end));
+        };
+        for rows in rows.chunk_by(|a, b| a.partition == b.partition) {
+            if rows.iter().map(|place| place.width).sum::<u64>() >= OWN_BATCH_BYTES {
+                close(from, to);
+                close(to, to + rows.len());
+                from = to + rows.len();
+            }
+            to += rows.len();
+        }
+        close(from, to);
+        ends
+    }
+}
+
+/// The pending rows by partition, and within it in the order in which they are merged.
+fn sorted(pending: &[Pending]) -> Result<Vec<Place>> {
+    let orders = pending.iter().map(|pending| Order::of(&pending.rows)).collect::<Result<Vec<_>>>()?;
+    let mut rows: Vec<Place> = Vec::with_capacity(pending.iter().map(|p| p.partition.len()).sum());
+    for ((piece, pending), order) in (0..).zip(pending).zip(&orders) {
+        let places = (0..).zip(pending.partition.iter().zip(&pending.widths));
+        rows.extend(places.map(|(row, (&partition, &width))| Place {
+            prefix: order.prefix(row as usize),
+            width,
+            partition,
+            piece,
+            row,
+        }));
+    }
+    rows.sort_unstable_by(|a, b| {
+        let beginnings = (a.partition, a.prefix).cmp(&(b.partition, b.prefix));
+        beginnings.then_with(|| match (orders.get(a.piece as usize), orders.get(b.piece as usize)) {
+            (Some(here), Some(there)) => here.compare(a.row as usize, there, b.row as usize),
+            _ => Ordering::Equal,
+        })
+    });
+    Ok(rows)
 }
 
 /// Appends the read order as a column.
@@ -233,7 +286,7 @@ pub struct Staged {
     runs: Vec<Run>,
 }
 
-/// A reader of one partition's rows in one run. A spilled run is opened when its first row is wanted and closed after
+/// A reader of one partition's rows in one run, in the order in which they are merged. A spilled run is opened when its first row is wanted and closed after
 /// the last: there may be more runs than a process may have files open.
 pub struct Slices {
     source: SliceSource,
@@ -242,6 +295,8 @@ pub struct Slices {
     pub version: u64,
     /// Their schema, the read order included.
     pub schema: SchemaRef,
+    /// Bytes of the largest batch that is read for them; what is in memory anyway counts nothing.
+    pub batch_bytes: u64,
 }
 
 enum SliceSource {
@@ -280,8 +335,14 @@ impl Staged {
                 Batches::Memory(batches) => SliceSource::Memory(batches.clone()),
                 Batches::Disk(path) => SliceSource::Disk { path: path.clone(), reader: None },
             };
+            let batch_bytes = match source {
+                SliceSource::Memory(_) => 0,
+                SliceSource::Disk { .. } => {
+                    segments.iter().map(|segment| segment.batch_bytes).max().unwrap_or_default()
+                }
+            };
             let segments = segments.into_iter().peekable();
-            Some(Slices { source, segments, version: run.version, schema: run.schema.clone() })
+            Some(Slices { source, segments, version: run.version, schema: run.schema.clone(), batch_bytes })
         });
         readers.collect()
     }

@@ -33,7 +33,7 @@ pub struct FileSettings {
 }
 
 impl FileSettings {
-    fn properties(&self, wide: bool) -> Result<WriterProperties> {
+    fn properties(&self, wide: bool, rows: u64) -> Result<WriterProperties> {
         let level = ZstdLevel::try_new(self.zstd_level).or_error(Kind::Input, "zstd_level")?;
         let id = ColumnPath::from("_id");
         // `_id` is always the first column, and rows are sorted by it as it is stored.
@@ -48,7 +48,9 @@ impl FileSettings {
             .set_dictionary_enabled(!wide)
             // Ids are unique: a dictionary of them is built for nothing.
             .set_column_dictionary_enabled(id.clone(), false)
-            .set_column_bloom_filter_enabled(id, true)
+            // Sized for the rows of this file: the default is made for a million ids, in every file.
+            .set_column_bloom_filter_enabled(id.clone(), true)
+            .set_column_bloom_filter_max_ndv(id, rows.clamp(1, ROWS_PER_GROUP as u64))
             .set_sorting_columns(Some(sorted))
             .set_key_value_metadata(Some(vec![
                 key("lakefold.schema", self.schema_version.to_string()),
@@ -77,13 +79,13 @@ pub struct LocalFile {
 }
 
 impl PartitionWriter {
-    /// Creates the file at `path`; `wide`: some of its rows have many megabytes.
-    pub fn create(path: &Path, settings: &FileSettings, wide: bool) -> Result<Self> {
+    /// Creates the file at `path` for `rows` rows at most; `wide`: some of them have many megabytes.
+    pub fn create(path: &Path, settings: &FileSettings, wide: bool, rows: u64) -> Result<Self> {
         let doing = || format!("create {}", path.display());
         let file = File::create(path).map_err(|e| scratch::error("create", path, &e))?;
         // Without the Arrow blob every reader sees the same plain Parquet types.
         let options =
-            ArrowWriterOptions::new().with_properties(settings.properties(wide)?).with_skip_arrow_metadata(true);
+            ArrowWriterOptions::new().with_properties(settings.properties(wide, rows)?).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
             .or_error(Kind::Lake, doing())?;
         Ok(Self { writer, path: path.to_owned(), rows: 0 })

@@ -180,13 +180,14 @@ impl Workshop<'_> {
         let changed_rows = match task.ordinal {
             Some(ordinal) => {
                 let slices = staged.slices(ordinal);
-                let plan = plan::changes(slices, task.losers.clone(), self.shapes.as_ref())?;
+                let plan = plan::changes(slices, &task.losers, self.shapes.as_ref(), self.budget.sort_pool / 2)?;
                 Some(plan::execute(&plan, &context)?)
             }
             None => None,
         };
         let local = self.scratch.join(format!("{:032x}.parquet", unique()));
-        let mut writer = PartitionWriter::create(&local, &self.files, wide)?;
+        let rows = widths().map(|group| group.rows).sum();
+        let mut writer = PartitionWriter::create(&local, &self.files, wide, rows)?;
         let version = self.shapes.version();
         let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
         let batch_rows = rows_within(self.budget.batch, widths());

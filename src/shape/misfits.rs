@@ -2,7 +2,7 @@
 
 use super::canonical::{extended, quote};
 use super::privacy::Privacy;
-use super::raw::Value;
+use super::raw::{Element, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -25,7 +25,7 @@ pub enum Step<'a> {
 }
 
 /// A field waiting for its column's turn.
-pub type Slot<'a> = Option<(&'a [u8], Value<'a>)>;
+pub type Slot<'a> = Option<Element<'a>>;
 
 /// The row that is being written.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use super::canonical::decimal::{Decimal, Fit, double_of, scaled_double};
 use super::canonical::time::Clock;
-use super::privacy::{Privacy, is_void};
-use super::raw::{Document, Value};
+use super::privacy::{Privacy, is_void_element};
+use super::raw::{Document, Element, Value};
 use crate::model::seen::{Guard, Kind, MAX_DEPTH, MAX_KEYS, Seen};
 use crate::model::table::ID;
 
@@ -40,8 +40,7 @@ impl<'a> Observer<'a> {
                 continue;
             }
             let below = privacy.and_then(|p| p.child(element.key));
-            let value = element.value();
-            if below.is_some_and(Privacy::excluded) || is_void(value, below) {
+            if below.is_some_and(Privacy::excluded) || is_void_element(&element, below) {
                 continue;
             }
             if seen.guard.is_none() {
@@ -51,20 +50,23 @@ impl<'a> Observer<'a> {
                 });
                 hint = at + 1;
                 if let Some(field) = seen.fields.get_mut(at) {
-                    self.value(field, value, below, depth + 1);
+                    self.value(field, &element, below, depth + 1);
                 }
                 if depth > 0 && seen.fields.len() > MAX_KEYS {
                     self.grown |= seen.trip(Guard::Keys);
                 }
             } else if let Some(values) = seen.values.as_deref_mut() {
-                self.value(values, value, below, depth + 1);
+                self.value(values, &element, below, depth + 1);
             }
         }
     }
 
     /// Notes a value that is not void.
-    fn value(&mut self, seen: &mut Seen, value: Value<'_>, privacy: Option<&Privacy>, depth: usize) {
-        match value {
+    fn value(&mut self, seen: &mut Seen, element: &Element<'_>, privacy: Option<&Privacy>, depth: usize) {
+        if element.is_text() {
+            return self.note(seen, Kind::String);
+        }
+        match element.value() {
             Value::Array(array) => {
                 self.note(seen, Kind::Array);
                 if self.is_deep(seen, depth) {
@@ -72,9 +74,8 @@ impl<'a> Observer<'a> {
                 }
                 let items = seen.items.get_or_insert_default();
                 for element in array.elements() {
-                    let element = element.value();
-                    if !is_void(element, privacy) {
-                        self.value(items, element, privacy, depth + 1);
+                    if !is_void_element(&element, privacy) {
+                        self.value(items, &element, privacy, depth + 1);
                     }
                 }
             }

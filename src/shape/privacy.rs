@@ -1,7 +1,7 @@
 //! Paths the operator wants left out or hashed, at any depth and inside arrays; and what counts as void without them.
 
 use super::hashing::Hasher;
-use super::raw::Value;
+use super::raw::{Element, Value};
 use crate::model::collection::FieldPath;
 
 /// What is to be done at one path and below it.
@@ -53,9 +53,14 @@ pub fn is_void(value: Value<'_>, privacy: Option<&Privacy>) -> bool {
         Value::Null | Value::Undefined => true,
         Value::Document(document) => document.elements().all(|element| {
             let below = privacy.and_then(|p| p.child(element.key));
-            below.is_some_and(Privacy::excluded) || is_void(element.value(), below)
+            below.is_some_and(Privacy::excluded) || is_void_element(&element, below)
         }),
-        Value::Array(array) => array.elements().all(|element| is_void(element.value(), privacy)),
+        Value::Array(array) => array.elements().all(|element| is_void_element(&element, privacy)),
         _ => false,
     }
+}
+
+/// [`is_void`] of an element's value; texts, which are most of what there is, are not read for it.
+pub fn is_void_element(element: &Element<'_>, privacy: Option<&Privacy>) -> bool {
+    !element.is_text() && is_void(element.value(), privacy)
 }

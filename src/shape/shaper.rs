@@ -9,7 +9,7 @@ use super::misfits::Row;
 use super::observe::Observer;
 use super::partition::Partitions;
 use super::privacy::{Privacy, is_void};
-use super::raw::{self, Document, Value};
+use super::raw::{Document, Tape, Value};
 use super::{changes, guards};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::batch::{Quarantined, RawBatch, ShapedBatch};
@@ -143,9 +143,12 @@ impl Shaper {
     /// Grows the schema by what the batch holds, then makes rows of it at the schema as it then is.
     pub fn shape(&mut self, raw: &RawBatch) -> Result<ShapedBatch> {
         let mut quarantined = Vec::new();
-        let mut accepted = Vec::with_capacity(raw.documents.len());
-        for bytes in &raw.documents {
-            match accept(bytes) {
+        let mut tape = Tape::default();
+        let laid: Vec<_> = raw.documents.iter().map(|bytes| (bytes, tape.lay(bytes))).collect();
+        let mut accepted = Vec::with_capacity(laid.len());
+        for (bytes, laid) in laid {
+            let document = laid.map(|laid| tape.document(bytes, laid)).map_err(|damage| damage.to_string());
+            match document.and_then(|document| accept(bytes, document)) {
                 Ok(document) => accepted.push(document),
                 Err(reason) => quarantined.push(Quarantined { document: bytes.clone(), reason }),
             }
@@ -274,9 +277,8 @@ impl Shaper {
     }
 }
 
-/// Checks a document and finds its `_id`; the reason when it cannot become a row.
-fn accept(bytes: &Bytes) -> Result<Accepted<'_>, String> {
-    let document = raw::check(bytes).map_err(|damage| damage.to_string())?;
+/// Finds a document's `_id`; the reason when it cannot become a row.
+fn accept<'a>(bytes: &'a Bytes, document: Document<'a>) -> Result<Accepted<'a>, String> {
     let mut ids = document.elements().filter(|element| element.key == ID.as_bytes());
     let id = ids.next().ok_or("the document has no _id")?.value();
     if ids.next().is_some() {

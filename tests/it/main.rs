@@ -20,6 +20,7 @@ mod full;
 mod fuzz;
 mod guest;
 mod halfway;
+mod instructions;
 mod kill;
 mod killed_at_each_point;
 mod limits;

@@ -1,7 +1,7 @@
 //! JSON text of documents and lists that are not taken apart into columns.
 
 use super::{extended, text};
-use crate::shape::privacy::{Privacy, is_void};
+use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::Value;
 use serde::de::IgnoredAny;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ pub fn json(value: Value<'_>, privacy: Option<&Privacy>, out: &mut String) {
             let mut fields: Vec<_> = document
                 .elements()
                 .map(|element| (element, privacy.and_then(|p| p.child(element.key))))
-                .filter(|(element, below)| !below.is_some_and(Privacy::excluded) && !is_void(element.value(), *below))
+                .filter(|(element, below)| !below.is_some_and(Privacy::excluded) && !is_void_element(element, *below))
                 .collect();
             fields.sort_by_key(|(element, _)| element.key);
             out.push('{');
@@ -40,9 +40,10 @@ pub fn json(value: Value<'_>, privacy: Option<&Privacy>, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                match element.value() {
-                    void if is_void(void, privacy) => out.push_str("null"),
-                    value => json(value, privacy, out),
+                if is_void_element(&element, privacy) {
+                    out.push_str("null");
+                } else {
+                    json(element.value(), privacy, out);
                 }
             }
             out.push(']');

@@ -1,7 +1,7 @@
 //! Reads canonical Extended JSON back into raw BSON, keeping the order of fields.
 
 use super::quote;
-use crate::shape::raw::{Value, Writer};
+use crate::shape::raw::{Tape, Value, Writer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -146,8 +146,9 @@ fn typed(fields: &[(String, Json)], key: &str, writer: &mut Writer) -> Option<()
         let mut inside = Writer::new();
         fields.iter().for_each(|(name, value)| value.append(name, &mut inside));
         let bytes = inside.finish();
-        let scope = crate::shape::raw::Document::new(&bytes).ok()?;
-        writer.append(key, Value::CodeWithScope { code: inner.text()?, scope });
+        let mut tape = Tape::default();
+        let laid = tape.lay(&bytes).ok()?;
+        writer.append(key, Value::CodeWithScope { code: inner.text()?, scope: tape.document(&bytes, laid) });
         return Some(());
     }
     if !more.is_empty() {

@@ -15,7 +15,7 @@ use super::decode::Record;
 use super::id;
 use super::misfits::Row;
 use super::names::Level;
-use super::raw::{Document, Writer};
+use super::raw::{Tape, Writer};
 use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};
 use crate::model::column::Column;
 use crate::model::seen::{Kind, KindSet};
@@ -129,11 +129,12 @@ impl Converter {
             let mut writer = Writer::new();
             stored::write_fields(&stored, index, &tree, self.clock, &mut writer);
             let bytes = writer.finish();
-            let document = Document::new(&bytes).map_err(|damage| {
+            let mut tape = Tape::default();
+            let laid = tape.lay(&bytes).map_err(|damage| {
                 Error::new(ErrorKind::Invariant, format!("P6: a stored row cannot be read back: {damage}"))
             })?;
             let mut row = Row::default();
-            record.append_fields(document, None, &mut row);
+            record.append_fields(tape.document(&bytes, laid), None, &mut row);
             carried.carry("", &mut row);
             texts.push(row.finish().map(|(text, _)| text));
         }

@@ -4,7 +4,7 @@ use super::Builder;
 use crate::model::column::ColumnType;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
-use crate::shape::privacy::{Privacy, is_void};
+use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::Value;
 use arrow::array::{ArrayRef, ListArray, NullBufferBuilder};
 use arrow::buffer::OffsetBuffer;
@@ -37,8 +37,8 @@ impl Lists {
             Some(Value::Array(array)) => {
                 let mut length = 0;
                 for element in array.elements() {
-                    let value = element.value();
-                    self.element(length, (!is_void(value, privacy)).then_some(value), privacy, row);
+                    let value = (!is_void_element(&element, privacy)).then(|| element.value());
+                    self.element(length, value, privacy, row);
                     length += 1;
                 }
                 length

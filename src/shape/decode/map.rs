@@ -4,7 +4,7 @@ use super::Builder;
 use crate::model::column::ColumnType;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
-use crate::shape::privacy::{Privacy, is_void};
+use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::{Element, Value};
 use arrow::array::{ArrayRef, MapArray, NullBufferBuilder, StringBuilder, StructArray};
 use arrow::buffer::OffsetBuffer;
@@ -48,7 +48,7 @@ impl Maps {
         let mut fields: Vec<(Element<'a>, Option<&Privacy>)> = document
             .elements()
             .map(|element| (element, privacy.and_then(|p| p.child(element.key))))
-            .filter(|(element, below)| !below.is_some_and(Privacy::excluded) && !is_void(element.value(), *below))
+            .filter(|(element, below)| !below.is_some_and(Privacy::excluded) && !is_void_element(element, *below))
             .collect();
         fields.sort_by_key(|(element, _)| element.key);
         let mut length = 0;

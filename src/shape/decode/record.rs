@@ -5,7 +5,7 @@ use crate::model::column::{Column, SCALARS};
 use crate::model::table::ID;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
-use crate::shape::privacy::{Privacy, is_void};
+use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::{Document, Value};
 use arrow::array::{ArrayRef, NullBufferBuilder, StructArray};
 use arrow::datatypes::Fields;
@@ -84,47 +84,54 @@ impl Record {
         let mut hint = 0;
         for element in document.elements() {
             let below = privacy.and_then(|p| p.child(element.key));
-            let value = element.value();
-            if below.is_some_and(Privacy::excluded) || is_void(value, below) {
+            if below.is_some_and(Privacy::excluded) || is_void_element(&element, below) {
                 continue;
             }
-            let place = match self.spellings.get(hint) {
-                Some((name, _)) if name == element.key => Some(hint),
-                _ => self.places.get(element.key).copied(),
-            };
-            let Some((at, child)) = place.and_then(|at| Some((at, self.spellings.get(at)?.1))) else {
+            let Some((at, child)) = self.place(element.key, hint) else {
                 // The row's identity has its own column. Any other field was observed and has one; were it not so, it
                 // would be kept all the same.
                 if !(row.path.is_empty() && element.key == ID.as_bytes()) {
-                    row.loser(element.key, value, false, below);
+                    row.loser(element.key, element.value(), false, below);
                 }
                 continue;
             };
             hint = at + 1;
-            let held = row.slots.get(base + child).copied().flatten();
-            let wins = held.is_none_or(|(key, _)| key == element.key || self.prefers(child, element.key, key));
-            let loser = if wins { held } else { Some((element.key, value)) };
-            if let Some((key, value)) = loser {
-                row.loser(key, value, key == element.key && wins, privacy.and_then(|p| p.child(key)));
+            let Some(slot) = row.slots.get_mut(base + child) else { continue };
+            let Some(held) = *slot else {
+                *slot = Some(element);
+                continue;
+            };
+            let again = held.key == element.key;
+            let wins = again || self.prefers(child, element.key, held.key);
+            if wins {
+                *slot = Some(element);
             }
-            if wins && let Some(slot) = row.slots.get_mut(base + child) {
-                *slot = Some((element.key, value));
-            }
+            let loser = if wins { held } else { element };
+            row.loser(loser.key, loser.value(), again, privacy.and_then(|p| p.child(loser.key)));
         }
         for (at, child) in self.children.iter_mut().enumerate() {
             match row.slots.get(base + at).copied().flatten() {
                 None => child.append(None, None, row),
-                Some((key, value)) => {
-                    row.path.push(Step::Name(key));
-                    if self.first.get(at).and_then(Option::as_deref).is_some_and(|first| first != key) {
+                Some(element) => {
+                    row.path.push(Step::Name(element.key));
+                    if self.first.get(at).and_then(Option::as_deref).is_some_and(|first| first != element.key) {
                         row.spelled();
                     }
-                    child.append(Some(value), privacy.and_then(|p| p.child(key)), row);
+                    child.append(Some(element.value()), privacy.and_then(|p| p.child(element.key)), row);
                     row.path.pop();
                 }
             }
         }
         row.slots.truncate(base);
+    }
+
+    /// The position of a spelling, and the child it belongs to; documents of a collection resemble each other, so the one
+    /// at `hint` is looked at first.
+    fn place(&self, key: &[u8], hint: usize) -> Option<(usize, usize)> {
+        match self.spellings.get(hint) {
+            Some((name, child)) if name == key => Some((hint, *child)),
+            _ => self.places.get(key).and_then(|&at| Some((at, self.spellings.get(at)?.1))),
+        }
     }
 
     /// Of two spellings of one column, the column's own wins, else the bytewise smaller.

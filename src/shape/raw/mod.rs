@@ -1,7 +1,7 @@
 //! A bounds-checked walk over raw BSON, without building any document.
 //!
-//! [`check`] looks at every byte once and names what is wrong; after it, iteration over the same bytes meets no damage,
-//! and iteration over unchecked bytes ends at the damage instead of panicking.
+//! [`Tape::lay`] looks at every byte once, names what is wrong, and notes where the elements stand; whoever walks over
+//! the document afterwards searches no name's end and meets no damage.
 
 mod value;
 mod write;
@@ -45,94 +45,142 @@ impl fmt::Display for Damage {
     }
 }
 
-/// A document or array: the elements between its length prefix and its closing zero.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Document<'a>(&'a [u8]);
+/// Where the elements of documents stand in their bytes, those of inner documents behind the element they belong to:
+/// every byte is looked at once, and the steps after that only follow what was found.
+#[derive(Debug, Default)]
+pub struct Tape(Vec<Entry>);
 
-impl<'a> Document<'a> {
-    /// Takes complete BSON whose length prefix covers exactly `bytes`.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Damage> {
-        let prefix = bytes.first_chunk::<4>().ok_or(Damage::Truncated)?;
-        let length = usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Damage::Length)?;
-        match bytes.get(4..) {
-            Some([body @ .., 0]) if length == bytes.len() => Ok(Self(body)),
-            _ => Err(Damage::Length),
+/// One element; offsets count from the first element of the document or array that holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Entry {
+    /// Its type; the name begins behind it.
+    start: u32,
+    /// Its value; the name's closing zero is before it.
+    value: u32,
+    /// The first byte that is not its own.
+    end: u32,
+    /// Entries it takes on the tape: itself, and those of the elements inside it.
+    entries: u32,
+}
+
+/// The part of a tape that belongs to one document.
+#[derive(Debug, Clone, Copy)]
+pub struct Laid {
+    from: usize,
+    to: usize,
+}
+
+impl Tape {
+    /// Looks at every byte of a document; what is wrong with it, if anything, and then nothing of it is kept.
+    ///
+    /// `bytes` are complete BSON whose length prefix covers exactly them.
+    pub fn lay(&mut self, bytes: &[u8]) -> Result<Laid, Damage> {
+        let from = self.0.len();
+        let laid = body(bytes).and_then(|body| self.elements(body, 1));
+        if laid.is_err() {
+            self.0.truncate(from);
         }
+        laid.map(|()| Laid { from, to: self.0.len() })
     }
 
-    /// The elements in order; ends early at damage.
+    /// The document of these bytes, which were laid here.
+    pub fn document<'a>(&'a self, bytes: &'a [u8], laid: Laid) -> Document<'a> {
+        Document { body: body(bytes).unwrap_or_default(), tape: self.0.get(laid.from..laid.to).unwrap_or_default() }
+    }
+
+    fn elements(&mut self, body: &[u8], depth: usize) -> Result<(), Damage> {
+        if depth > MAX_NESTING {
+            return Err(Damage::Depth);
+        }
+        let mut start = 0;
+        while let Some((&tag, rest)) = body.get(start..).and_then(<[u8]>::split_first) {
+            let length = rest.iter().position(|b| *b == 0).ok_or(Damage::Truncated)?;
+            let (key, rest) = (&rest[..length], &rest[length + 1..]);
+            std::str::from_utf8(key).map_err(|_| Damage::Utf8)?;
+            let bytes = rest.get(..value::size(tag, rest)?).ok_or(Damage::Truncated)?;
+            let value = start + length + 2;
+            let end = value + bytes.len();
+            // A document has at most 2 GiB: its length prefix is signed.
+            let at = |offset: usize| u32::try_from(offset).map_err(|_| Damage::Length);
+            let entry = self.0.len();
+            self.0.push(Entry { start: at(start)?, value: at(value)?, end: at(end)?, entries: 1 });
+            if let Some(inner) = value::check(tag, bytes)? {
+                self.elements(inner, depth + 1)?;
+                let entries = at(self.0.len() - entry)?;
+                self.0[entry].entries = entries;
+            }
+            start = end;
+        }
+        Ok(())
+    }
+}
+
+/// What is between the length prefix and the closing zero of a document.
+fn body(bytes: &[u8]) -> Result<&[u8], Damage> {
+    let prefix = bytes.first_chunk::<4>().ok_or(Damage::Truncated)?;
+    let length = usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Damage::Length)?;
+    match bytes.get(4..) {
+        Some([body @ .., 0]) if length == bytes.len() => Ok(body),
+        _ => Err(Damage::Length),
+    }
+}
+
+/// A document or array that is laid on a tape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Document<'a> {
+    /// The elements, without length prefix and closing zero.
+    body: &'a [u8],
+    tape: &'a [Entry],
+}
+
+impl<'a> Document<'a> {
+    /// The elements in order.
     pub fn elements(self) -> Elements<'a> {
-        Elements { rest: self.0 }
+        Elements { body: self.body, tape: self.tape }
     }
 }
 
 /// One element: its name and its value, not yet interpreted.
 #[derive(Debug, Clone, Copy)]
 pub struct Element<'a> {
-    /// The name; UTF-8 once the document was checked.
+    /// The name, in UTF-8.
     pub key: &'a [u8],
     tag: u8,
     bytes: &'a [u8],
+    tape: &'a [Entry],
 }
 
 impl<'a> Element<'a> {
-    /// The value, interpreted.
-    pub fn try_value(&self) -> Result<Value<'a>, Damage> {
-        Value::read(self.tag, self.bytes)
+    /// Whether it is a string; asks nothing of its bytes.
+    pub fn is_text(&self) -> bool {
+        self.tag == value::STRING
     }
 
-    /// The value of an element of a checked document; damage reads as Null.
+    /// The value, interpreted.
     pub fn value(&self) -> Value<'a> {
-        self.try_value().unwrap_or(Value::Null)
+        Value::read(self.tag, self.bytes, self.tape).unwrap_or(Value::Null)
     }
 }
 
 /// Iterates over the elements of a document.
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Elements<'a> {
-    fn try_next(&mut self) -> Result<Option<Element<'a>>, Damage> {
-        let Some((&tag, rest)) = self.rest.split_first() else { return Ok(None) };
-        let end = rest.iter().position(|b| *b == 0).ok_or(Damage::Truncated)?;
-        let (key, rest) = (&rest[..end], &rest[end + 1..]);
-        let size = value::size(tag, rest)?;
-        let (bytes, rest) = rest.split_at_checked(size).ok_or(Damage::Truncated)?;
-        self.rest = rest;
-        Ok(Some(Element { key, tag, bytes }))
-    }
+    body: &'a [u8],
+    tape: &'a [Entry],
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Element<'a>;
 
     fn next(&mut self) -> Option<Element<'a>> {
-        self.try_next().ok().flatten()
-    }
-}
-
-/// Looks at every byte of a document.
-pub fn check(bytes: &[u8]) -> Result<Document<'_>, Damage> {
-    let document = Document::new(bytes)?;
-    check_elements(document, 1)?;
-    Ok(document)
-}
-
-fn check_elements(document: Document<'_>, depth: usize) -> Result<(), Damage> {
-    if depth > MAX_NESTING {
-        return Err(Damage::Depth);
-    }
-    let mut elements = document.elements();
-    while let Some(element) = elements.try_next()? {
-        std::str::from_utf8(element.key).map_err(|_| Damage::Utf8)?;
-        match element.try_value()? {
-            Value::Document(inner) | Value::Array(inner) | Value::CodeWithScope { scope: inner, .. } => {
-                check_elements(inner, depth + 1)?;
-            }
-            _ => {}
+        let entry = self.tape.first()?;
+        let (own, rest) = self.tape.split_at_checked(entry.entries as usize)?;
+        let bytes = self.body.get(entry.start as usize..entry.end as usize)?;
+        let (name, bytes) = bytes.split_at_checked((entry.value - entry.start) as usize)?;
+        self.tape = rest;
+        match name {
+            [tag, key @ .., 0] => Some(Element { key, tag: *tag, bytes, tape: &own[1..] }),
+            _ => None,
         }
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Single BSON values.
 
-use super::{Damage, Document};
+use super::{Damage, Document, Entry, body};
 use crate::model::seen::Kind;
 
 /// A BSON value, borrowed from the bytes it was read from.
@@ -47,6 +47,9 @@ pub enum Value<'a> {
     MaxKey,
 }
 
+/// The type byte of strings.
+pub(super) const STRING: u8 = 0x02;
+
 /// Size in bytes of the value of type `tag` at the start of `rest`; never more than a length prefix says.
 pub(super) fn size(tag: u8, rest: &[u8]) -> Result<usize, Damage> {
     let prefixed = |extra: usize| -> Result<usize, Damage> {
@@ -66,7 +69,7 @@ pub(super) fn size(tag: u8, rest: &[u8]) -> Result<usize, Damage> {
         0x07 => Ok(12),
         0x13 => Ok(16),
         0x03 | 0x04 | 0x0f => prefixed(0),
-        0x02 | 0x0d | 0x0e => prefixed(4),
+        STRING | 0x0d | 0x0e => prefixed(4),
         0x05 => prefixed(5),
         0x0c => prefixed(16),
         0x0b => text(text(0)?),
@@ -87,14 +90,22 @@ fn string(bytes: &[u8]) -> Result<&str, Damage> {
     }
 }
 
+/// Checks the bytes of a value, but for the elements inside it: those are returned.
+pub(super) fn check(tag: u8, bytes: &[u8]) -> Result<Option<&[u8]>, Damage> {
+    Ok(match Value::read(tag, bytes, &[])? {
+        Value::Document(inner) | Value::Array(inner) | Value::CodeWithScope { scope: inner, .. } => Some(inner.body),
+        _ => None,
+    })
+}
+
 impl<'a> Value<'a> {
-    /// Interprets the bytes of a value whose size was taken from its type and prefix.
-    pub(super) fn read(tag: u8, bytes: &'a [u8]) -> Result<Self, Damage> {
+    /// Interprets the bytes of a value whose size was taken from its type and prefix; `tape` has the elements inside it.
+    pub(super) fn read(tag: u8, bytes: &'a [u8], tape: &'a [Entry]) -> Result<Self, Damage> {
         Ok(match tag {
             0x01 => Value::Double(f64::from_le_bytes(array(bytes)?)),
-            0x02 => Value::String(string(bytes)?),
-            0x03 => Value::Document(Document::new(bytes)?),
-            0x04 => Value::Array(Document::new(bytes)?),
+            STRING => Value::String(string(bytes)?),
+            0x03 => Value::Document(Document { body: body(bytes)?, tape }),
+            0x04 => Value::Array(Document { body: body(bytes)?, tape }),
             0x05 => binary(bytes)?,
             0x06 => Value::Undefined,
             0x07 => Value::ObjectId(array(bytes)?),
@@ -125,7 +136,7 @@ impl<'a> Value<'a> {
                 if usize::try_from(length) != Ok(bytes.len()) {
                     return Err(Damage::Length);
                 }
-                Value::CodeWithScope { code: string(code)?, scope: Document::new(scope)? }
+                Value::CodeWithScope { code: string(code)?, scope: Document { body: body(scope)?, tape } }
             }
             0x10 => Value::Int32(i32::from_le_bytes(array(bytes)?)),
             0x11 => {

@@ -75,7 +75,7 @@ impl Writer {
             }
             Value::Document(inner) | Value::Array(inner) => {
                 self.open(if matches!(value, Value::Array(_)) { 0x04 } else { 0x03 }, key);
-                self.bytes.extend(inner.0);
+                self.bytes.extend(inner.body);
                 self.close();
             }
             Value::Binary { subtype, bytes } => {
@@ -127,8 +127,8 @@ impl Writer {
                 let start = self.bytes.len();
                 self.bytes.extend([0; 4]);
                 self.string(code);
-                self.bytes.extend((scope.0.len() as u32 + 5).to_le_bytes());
-                self.bytes.extend(scope.0);
+                self.bytes.extend((scope.body.len() as u32 + 5).to_le_bytes());
+                self.bytes.extend(scope.body);
                 self.open.push(start);
                 self.close();
             }

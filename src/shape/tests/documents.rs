@@ -3,6 +3,7 @@
 use super::{Setup, batch, cell, shape, types};
 use crate::model::batch::RawBatch;
 use crate::model::collection::{FieldPath, PartitionKey, PartitionUnit};
+use crate::shape::raw::Tape;
 use bson::{Bson, DateTime, Decimal128, Timestamp, doc};
 use proptest::prelude::*;
 
@@ -214,7 +215,9 @@ proptest! {
         let (table, shaped) = shape(&Setup::local(chrono_tz::Europe::Berlin), &documents);
         for (row, value) in values.iter().enumerate() {
             let bytes = doc! { "v": value.clone() }.to_vec().unwrap();
-            let original = super::super::raw::check(&bytes).unwrap().elements().next().unwrap().value();
+            let mut tape = Tape::default();
+            let laid = tape.lay(&bytes).unwrap();
+            let original = tape.document(&bytes, laid).elements().next().unwrap().value();
             let mut exact = String::new();
             super::super::canonical::extended(original, None, &mut exact);
             let misfits = cell(&shaped.rows, "_misfits", row);
