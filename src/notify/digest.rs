@@ -118,7 +118,7 @@ impl Digest {
                 .filter(|told| told.outcome != SENT)
                 .map(|told| format!("{}: {}", told.channel, told.outcome))
                 .collect(),
-            tell_again: command::tell_again(&record.environment, &record.run_id),
+            tell_again: command::tell_again(record.env(), &record.run_id),
             troubles,
         }
     }
@@ -193,7 +193,7 @@ fn trouble(group: &[&CollectionRecord], record: &RunRecord) -> Option<Trouble> {
         reason: reason.to_owned(),
         hint,
         fresh_until: group.iter().map(|c| c.watermark.as_deref().map(minute)).collect(),
-        command: command::rerun(&record.environment, if all { &[] } else { &names }),
+        command: command::rerun(record.env(), if all { &[] } else { &names }),
         names,
     })
 }
@@ -320,7 +320,8 @@ fn catalog(record: &CatalogRecord) -> String {
         text += &format!(", changed: {}", record.tables.join(", "));
     }
     if !record.reasons.is_empty() {
-        text += &format!("; {}", record.reasons.join("; "));
+        // A reason may end with a command on a line of its own.
+        text += &format!("; {}", record.reasons.join("\n"));
     }
     text
 }

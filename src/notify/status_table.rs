@@ -2,6 +2,7 @@
 
 use super::table::{Style, aligned, fit, plain};
 use super::words::{bytes, count, duration, minute, several, wrap};
+use crate::model::command;
 use crate::model::record::Outcome;
 use crate::model::status::{CollectionStatus, Growth};
 use comfy_table::Table;
@@ -12,13 +13,14 @@ use std::fmt::Write as _;
 const LITTER_SHOWN: usize = 5;
 
 /// The statuses in lines of at most `width` characters, sorted worst first, with reasons and litter below.
-pub fn status_table(statuses: &[CollectionStatus], width: usize) -> String {
+/// `environment`: what `--env` has to say in the commands.
+pub fn status_table(statuses: &[CollectionStatus], environment: &str, width: usize) -> String {
     let mut sorted: Vec<&CollectionStatus> = statuses.iter().collect();
     sorted.sort_by_key(|s| (s.severity(), Reverse(s.lag_seconds), &s.database, &s.collection));
     let mut out = fit(width, |style| build(&sorted, style));
     out.push('\n');
     for status in &sorted {
-        remarks(&mut out, status, width);
+        remarks(&mut out, status, environment, width);
     }
     let _ = writeln!(out, "\n{}", wrap(&verdict(&sorted), width, 2));
     out
@@ -108,7 +110,7 @@ fn name(status: &CollectionStatus, style: Style) -> String {
     format!("{}.\n {}", status.database, status.collection)
 }
 
-fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
+fn remarks(out: &mut String, status: &CollectionStatus, environment: &str, width: usize) {
     let name = name(status, Style::Roomy);
     let mut say = |text: String| {
         let _ = writeln!(out, "\n{}", wrap(&format!("{name}: {text}"), width, 2));
@@ -116,7 +118,8 @@ fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
     if let Some(last) = &status.last
         && let Some(reason) = &last.reason
     {
-        say(format!("{} in run {}: {reason}", last.outcome.as_str(), last.run_id));
+        let rerun = command::rerun(environment, std::slice::from_ref(&name));
+        say(format!("{} in run {}: {reason}\nrerun:\n  {rerun}", last.outcome.as_str(), last.run_id));
     }
     if let Some(growth) = status.growth.filter(is_unusual) {
         let (rows, usual) = (growth.rows.unsigned_abs(), growth.usual.unwrap_or_default().unsigned_abs());

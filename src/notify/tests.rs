@@ -35,6 +35,7 @@ pub(super) fn record(exit_code: u8, collections: Vec<CollectionRecord>) -> RunRe
         format: FORMAT,
         run_id: "20261121T040000Z-3f9a1c".into(),
         environment: "prod".into(),
+        named: None,
         started_at: "2026-11-21T04:00:02Z".into(),
         finished_at: "2026-11-21T04:03:07Z".into(),
         exit_code,
@@ -397,5 +398,5 @@ fn status_shows_the_worst_first() {
     let mut failed = status("bills", Some(Outcome::Failed), 90_000);
     failed.last.as_mut().unwrap().reason = Some("the source refused the password".into());
     failed.growth = Some(Growth { rows: 987_654, usual: Some(1_200) });
-    insta::assert_snapshot!("status_80", status_table(&[fine, late, never, littered, failed], 80));
+    insta::assert_snapshot!("status_80", status_table(&[fine, late, never, littered, failed], "prod", 80));
 }

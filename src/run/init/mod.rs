@@ -2,7 +2,6 @@
 
 mod choose;
 
-use super::check::create_index;
 use super::clock;
 use super::fields::Fields;
 use crate::error::{Error, Kind, Result};
@@ -123,7 +122,7 @@ async fn modified(survey: &dyn Survey, fields: &Fields, row: &mut ProposedRow) -
         && let Some(path) = FieldPath::parse(&path)
     {
         row.remarks.push("  without an index every run reads the whole collection on the server; make one:".to_owned());
-        row.remarks.push(format!("  {}", create_index(&row.namespace, &path)));
+        row.remarks.push(format!("  {}", row.namespace.create_index(&path)));
     }
     row.timestamp_column = path;
     Ok(())
