@@ -94,7 +94,7 @@ pub async fn of_run(
     let wanted = match (run_id, &last) {
         (None, None) => {
             return Err(Error::new(Kind::Input, "the lake has no run yet")
-                .hint(format!("run first:\n  {}", command::rerun(&settings.named, &[]))));
+                .hint(format!("start one with lakefold run:\n  {}", command::rerun(&settings.named, &[]))));
         }
         (Some(wanted), last) if last.as_deref() != Some(wanted) => {
             let hint = match last {
@@ -292,6 +292,23 @@ mod tests {
         let (_, _, history) = of_run(&lake, &folder.settings(), None).await.unwrap();
         assert_eq!(history.len(), RUNS_SHOWN - 1);
         assert_eq!(history[0].run_id, many[40 - RUNS_SHOWN], "oldest first");
+    }
+
+    /// A lake that is folded every hour must not list the runs of years to find the last ones.
+    #[tokio::test]
+    async fn frequent_runs_are_found_by_one_listing_and_seldom_ones_by_two() {
+        for (runs, listings) in [(RUNS_SHOWN, 1), (RUNS_SHOWN - 1, 2)] {
+            let folder = TestLake::new();
+            let today = clock::now().format("%Y%m%d").to_string();
+            put(&folder, "20200101T000000Z-aaaaaa");
+            for n in 0..runs {
+                put(&folder, &format!("{today}T0000{n:02}Z-bbbbbb"));
+            }
+            let lake = open(&folder).await;
+            let so_far = lake.requests_record().lists;
+            assert_eq!(before(&lake, &format!("{today}T235959Z-cccccc")).await.len(), RUNS_SHOWN);
+            assert_eq!(lake.requests_record().lists - so_far, listings);
+        }
     }
 
     #[tokio::test]

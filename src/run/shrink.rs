@@ -16,7 +16,7 @@ pub fn check(stored: u64, known: u64, job: &Job<'_>) -> Result<()> {
         format!("a full run would drop {dropped} of the table's {stored} rows: the source does not have them any more"),
     )
     .hint(format!(
-        "if that is right:\n  {} --allow-shrink",
+        "if that is right, accept it with --allow-shrink:\n  {} --allow-shrink",
         command::rebuild(&job.settings.named, &job.spec.namespace, false)
     )))
 }

@@ -147,6 +147,7 @@ impl Row<'_> {
                 };
                 self.says(Mark::Warning, column, says).hint(hint)
             }
+            1 => self.says(Mark::Ok, column, format!("{path} has {wanted} in the one document sampled")),
             _ => self.says(Mark::Ok, column, format!("{path} has {wanted} in all {all} documents sampled")),
         }
     }

@@ -109,6 +109,7 @@ async fn modified(survey: &dyn Survey, fields: &Fields, row: &mut ProposedRow) -
     };
     let seen = FieldPath::parse(&path).map(|path| fields.at(&path)).unwrap_or_default();
     let share = match fields.documents - seen.timed {
+        0 if fields.documents == 1 => "the one document sampled".to_owned(),
         0 => format!("all {} documents sampled", fields.documents),
         _ => format!("{} of {} documents sampled", seen.timed, fields.documents),
     };

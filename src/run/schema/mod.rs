@@ -49,8 +49,10 @@ fn describe(table: &TableSchema, namespace: &Namespace, lake: &str) -> TableDesc
 
 fn unknown(namespace: &Namespace, specs: &[CollectionSpec], settings: &Settings) -> Error {
     if specs.iter().any(|spec| spec.namespace == *namespace) {
-        return Error::new(Kind::Lake, format!("{namespace} has no table yet"))
-            .hint(format!("fold it first:\n  {}", command::rerun(&settings.named, &[namespace.to_string()])));
+        return Error::new(Kind::Lake, format!("{namespace} has no table yet")).hint(format!(
+            "fold it first with lakefold run:\n  {}",
+            command::rerun(&settings.named, &[namespace.to_string()])
+        ));
     }
     let environment = &settings.environment;
     let names: Vec<String> = specs.iter().map(|spec| spec.namespace.to_string()).collect();

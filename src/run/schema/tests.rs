@@ -42,7 +42,7 @@ fn what_is_not_there_is_told_apart() {
     };
     assert_eq!(
         told("bills"),
-        "Hospital.bills has no table yet; fold it first:\n  lakefold run --env demo --collection Hospital.bills"
+        "Hospital.bills has no table yet; fold it first with lakefold run:\n  lakefold run --env demo --collection Hospital.bills"
     );
     assert_eq!(
         told("bill"),

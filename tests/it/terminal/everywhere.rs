@@ -3,7 +3,7 @@
 
 use super::screen::{fits, shown};
 use super::{documents, hospital, manifest, seen};
-use crate::cli::dump;
+use crate::cli::{at, dump};
 use crate::support::lakefold::{Environment, Workplace};
 use crate::support::mongod::Mongod;
 use mongodb::bson::doc;
@@ -18,7 +18,7 @@ fn three(place: &Workplace, arguments: &[&str], code: i32) -> String {
     for columns in [80, 160] {
         let shown = shown(place, arguments, columns);
         assert_eq!(shown.code, u32::try_from(code).expect("a code"), "{shown}");
-        if !arguments.iter().any(|flag| ["--json", "--ddl", "init"].contains(flag)) {
+        if !arguments.iter().any(|flag| ["--json", "--ddl", "init", "query"].contains(flag)) {
             fits(&shown.lines, usize::from(columns));
         }
         let _ = write!(text, "\n===== on {columns} columns\n{shown}\n");
@@ -88,7 +88,11 @@ fn runs_in_three_places() {
     let place = hospital();
     place.run(&[], 0);
     seen!("three_run_idle", three(&place, &["run", "--env", "test"], 0));
-    dump(&place, "hospital", "bills", &documents(1..=50));
+    let mut changed = documents(1..=50);
+    for bill in &mut changed[40..] {
+        bill.insert("updated_at", at("2024-06-01T12:00:00Z"));
+    }
+    dump(&place, "hospital", "bills", &changed);
     place.write("source/dump.json", r#"{"started_at": "2024-06-02T00:00:00Z"}"#);
     seen!("three_run_dry", three(&place, &["run", "--env", "test", "--dry-run"], 0));
 }

@@ -4,6 +4,7 @@
 //! from them; that no line is wider than the terminal is checked before.
 
 mod check;
+mod copied;
 mod errors;
 mod everywhere;
 mod help;
