@@ -86,6 +86,14 @@ impl Error {
         }
     }
 
+    /// The same in one line, for records that have no more room.
+    pub fn in_one_line(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}; {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// What to do next, when known.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -39,7 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // One configuration for all of AWS; each service in one place.
     ("aws_config::", &["src/aws.rs", "src/publish/catalog/"]),
     ("aws_sdk_glue::", &["src/publish/catalog/glue/"]),
-    ("aws_sdk_sesv2::", &["src/notify/ses.rs"]),
+    ("aws_sdk_sesv2::", &["src/notify/ses/"]),
     ("aws_sdk_secretsmanager::", &["src/cli/settings/secrets/secret_values.rs"]),
     ("aws_sdk_ssm::", &["src/cli/settings/secrets/parameters.rs"]),
 ];

@@ -108,7 +108,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = settings::memory)]
     pub memory: Option<u64>,
     /// End cleanly before this much time has passed, such as 14m; the environment's own limit counts too
-    #[arg(long, env = "LAKEFOLD_DEADLINE", value_name = "LENGTH", value_parser = settings::length)]
+    #[arg(long, env = "LAKEFOLD_DEADLINE", hide_env_values = true, value_name = "LENGTH", value_parser = settings::length)]
     pub deadline: Option<Duration>,
     /// Print the run record as JSON instead of the summary
     #[arg(long)]

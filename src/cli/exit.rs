@@ -23,7 +23,7 @@ Exit codes:
   130  interrupted (SIGINT), consistent
   143  terminated (SIGTERM), consistent
 check ends with 0 when nothing failed, 1 when something did, 3 when source or lake cannot be used.
-Commands that only read (plan, status, schema, query) end with 0, 1 or 2.";
+Commands that only read (plan, status, schema, report, query) end with 0, 1 or 2.";
 
 /// The code of a signal, as shells have it: 128 and its number.
 pub fn of_signal(signal: Signal) -> u8 {

@@ -152,7 +152,7 @@ async fn check(global: &Global, args: &CheckArgs) -> u8 {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
-    let report = match run::check::check(&settings, &specs, run::check::probes(&settings)).await {
+    let report = match run::check::check(&settings, &specs, run::check::probes(&settings, &specs)).await {
         Ok(report) => report,
         Err(error) => return failed(global, &error, exit::of_error(error.kind(), None)),
     };
@@ -182,7 +182,11 @@ async fn status(global: &Global, args: &StatusArgs) -> u8 {
         Err(why) => return refused(global, why),
     };
     let shown = run::status::status(&settings, &specs).await.and_then(|statuses| {
-        let text = if args.json { json(&statuses)? } else { notify::status_table(&statuses, printer::width()) };
+        let text = if args.json {
+            json(&statuses)?
+        } else {
+            notify::status_table(&statuses, &settings.named, printer::width())
+        };
         printer::result(&text)?;
         Ok(statuses)
     });

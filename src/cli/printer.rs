@@ -81,7 +81,8 @@ impl Write for Results {
 pub fn error(error: &Error, detail: bool) {
     let mut text = format!("error: {error}\n");
     if let Some(hint) = error.hint_text() {
-        text += &format!("  hint: {hint}\n");
+        // Commands stand on lines of their own.
+        text += &format!("  hint: {}\n", hint.replace('\n', "\n  "));
     }
     if let Some(more) = error.detail_text().filter(|_| detail) {
         text += &format!("  detail: {more}\n");

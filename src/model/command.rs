@@ -17,13 +17,18 @@ pub fn rebuild(environment: &str, collection: &Namespace, forget: bool) -> Strin
     format!("{command} --full{}", if forget { " --forget-schema" } else { "" })
 }
 
+/// Prints the statement that makes a collection's table in Athena.
+pub fn ddl(environment: &str, collection: &str) -> String {
+    format!("lakefold schema --env {} {} --ddl", quoted(environment), quoted(collection))
+}
+
 /// Sends the report of a run to those who could not be told.
 pub fn tell_again(environment: &str, run_id: &str) -> String {
     format!("lakefold report --env {} --run {} --send", quoted(environment), quoted(run_id))
 }
 
 /// `text` as one word of a POSIX shell: MongoDB allows spaces, quotes and `$` in names.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '+' | '@' | '%');
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
@@ -45,6 +50,7 @@ mod tests {
         assert_eq!(rebuild("prod", &spaced, false), "lakefold run --env prod --collection 'db.a b' --full");
         assert!(rebuild("prod", &spaced, true).ends_with(" --full --forget-schema"));
         assert_eq!(rerun("prod", &[]), "lakefold run --env prod");
+        assert_eq!(ddl("prod", "db.a b"), "lakefold schema --env prod 'db.a b' --ddl");
         assert_eq!(tell_again("prod", "R"), "lakefold report --env prod --run R --send");
     }
 }

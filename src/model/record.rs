@@ -20,6 +20,9 @@ pub struct RunRecord {
     pub run_id: String,
     /// Name of the environment.
     pub environment: String,
+    /// What `--env` said, where that was a path or a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
     /// RFC 3339, UTC.
     pub started_at: String,
     /// RFC 3339, UTC.
@@ -38,6 +41,13 @@ pub struct RunRecord {
     /// What all of it took in requests; none in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
+}
+
+impl RunRecord {
+    /// What `--env` has to say for this environment.
+    pub fn env(&self) -> &str {
+        self.named.as_deref().unwrap_or(&self.environment)
+    }
 }
 
 /// Requests of a run to the lake's store and to AWS, with the limits they were under.

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Settings {
     /// The environment's name: `NAME`, or the stem of the path given.
     pub environment: String,
+    /// What `--env` said, so that printed commands find the same file: the name, a path or a URL.
+    pub named: String,
     /// Days are cut here.
     pub timezone: chrono_tz::Tz,
     /// How times are written into the lake.
@@ -39,6 +41,7 @@ impl Settings {
     pub fn new(environment: &str, uri: Secret, lake_url: &str) -> Self {
         Self {
             environment: environment.to_owned(),
+            named: environment.to_owned(),
             timezone: chrono_tz::UTC,
             timestamps: Timestamps::Utc,
             manifest: "collections.csv".to_owned(),

@@ -80,7 +80,9 @@ impl TableSettings {
         pairs
             .into_iter()
             .filter(|(_, table, now)| table != now)
-            .map(|(name, table, now)| format!("{name}: the table was made with `{table}`, now it is `{now}`"))
+            .map(|(name, table, now)| {
+                format!("{name}: the table was made with {}, now it is {}", shown(&table), shown(&now))
+            })
             .collect()
     }
 }
@@ -93,6 +95,11 @@ pub struct IdKind {
     pub sighting: Sighting,
     /// Files of an older version hold no such id.
     pub since: u64,
+}
+
+/// A setting in backquotes; one that says nothing is `nothing`, without.
+fn shown(setting: &str) -> String {
+    if setting.is_empty() { "nothing".to_owned() } else { format!("`{setting}`") }
 }
 
 /// A column that appeared or changed, for the history.

@@ -59,10 +59,7 @@ pub(super) fn outcome(channel: &str, sent: Result<()>) -> NotificationRecord {
     let outcome = match sent {
         Ok(()) => SENT.to_owned(),
         Err(error) => {
-            let text = match error.hint_text() {
-                Some(hint) => format!("{error}; {hint}"),
-                None => error.to_string(),
-            };
+            let text = error.in_one_line();
             tracing::warn!(channel, "{text}");
             text
         }

@@ -3,10 +3,11 @@
 use super::channel::Channel;
 use super::eml::MailFile;
 use super::metrics::{Pushgateway, Textfile};
-use super::ses::Ses;
+use super::ses::{Ses, SesProbe};
 use super::smtp::Smtp;
-use super::webhook::Webhook;
+use super::webhook::{Target, Webhook};
 use crate::aws::Aws;
+use crate::model::finding::Probe;
 use crate::model::settings::{MailTransport, Rules, Settings};
 
 /// Told of every run: a gauge that is not written looks like a machine that is down.
@@ -37,4 +38,23 @@ pub(super) fn metrics(settings: &Settings) -> Vec<Box<dyn Channel>> {
         channels.push(Box::new(Pushgateway::new(url)));
     }
     channels
+}
+
+/// What of the channels can be tried without telling anybody anything.
+pub(super) fn probes(settings: &Settings) -> Vec<Box<dyn Probe>> {
+    let mut probes: Vec<Box<dyn Probe>> = Vec::new();
+    match settings.mail.transport {
+        MailTransport::Smtp => probes.push(Box::new(Smtp::new(&settings.mail))),
+        MailTransport::Ses => probes.push(Box::new(SesProbe::new(&settings.mail, Aws::of_process()))),
+        MailTransport::None | MailTransport::File => {}
+    }
+    for webhook in &settings.webhooks {
+        let (what, url) = (webhook.name.clone(), webhook.url.clone());
+        probes.push(Box::new(Target { subject: "webhook", what, key: "url", url }));
+    }
+    if let Some(url) = &settings.metrics.pushgateway {
+        let (what, url) = ("pushgateway".to_owned(), url.clone());
+        probes.push(Box::new(Target { subject: "metrics", what, key: "pushgateway", url }));
+    }
+    probes
 }

@@ -55,8 +55,9 @@ fn hinted(hint: &str, indent: usize, width: usize) -> String {
     let mut out = String::new();
     for (at, line) in hint.lines().enumerate() {
         let line = if at == 0 { format!("hint: {line}") } else { line.to_owned() };
-        let command =
-            ["lakefold ", "db."].iter().any(|start| line.trim_start_matches("hint:").trim_start().starts_with(start));
+        let command = ["lakefold ", "db.", "aws "]
+            .iter()
+            .any(|start| line.trim_start_matches("hint:").trim_start().starts_with(start));
         let wrapped = if command { line } else { wrap(&line, width.saturating_sub(indent), 2) };
         for part in wrapped.lines() {
             let separator = if out.is_empty() { "" } else { "\n" };

@@ -2,6 +2,7 @@
 //! bounds. A number alone says little; beside what is usual it says whether to look.
 
 use super::chart::seconds;
+use super::digest::listed;
 use super::words::{count, duration, minute, several};
 use crate::model::record::{CollectionRecord, Outcome, RunRecord};
 
@@ -24,9 +25,7 @@ pub(super) fn sentences(record: &RunRecord, before: &[&RunRecord]) -> Vec<String
     }
     let mut sentences = Vec::new();
     sentences.extend(totals(record, before));
-    for collection in &record.collections {
-        sentences.extend(of_collection(collection, before));
-    }
+    sentences.extend(of_collections(record, before));
     let more = sentences.len().saturating_sub(SENTENCES_MAX);
     sentences.truncate(SENTENCES_MAX);
     if more > 0 {
@@ -58,31 +57,53 @@ fn totals(record: &RunRecord, before: &[&RunRecord]) -> Option<String> {
     ))
 }
 
+/// One sentence for all collections of which the same is to be said: on a day when the source is down, that is one.
+fn of_collections(record: &RunRecord, before: &[&RunRecord]) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for collection in &record.collections {
+        let Some(said) = of_collection(collection, before) else { continue };
+        let name = format!("{}.{}", collection.database, collection.collection);
+        match groups.iter_mut().find(|(of, _)| *of == said) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((said, vec![name])),
+        }
+    }
+    let sentence = |(said, names): (String, Vec<String>)| {
+        let said = match (names.len(), said.split_once(' ')) {
+            (2.., Some(("is", rest))) => format!("are {rest}"),
+            (2.., Some(("was", rest))) => format!("were {rest}"),
+            _ => said,
+        };
+        format!("{} {said}", listed(&names))
+    };
+    groups.into_iter().map(sentence).collect()
+}
+
+/// What is to be said of a collection, without its name.
 fn of_collection(collection: &CollectionRecord, before: &[&RunRecord]) -> Option<String> {
-    let name = format!("{}.{}", collection.database, collection.collection);
     let past: Vec<(&RunRecord, &CollectionRecord)> =
         before.iter().filter_map(|run| Some((*run, find(run, collection)?))).collect();
     if past.is_empty() {
-        return Some(format!("{name} is here for the first time"));
+        return Some("is here for the first time".to_owned());
     }
     let bad = |outcome| matches!(outcome, Outcome::Failed | Outcome::Busy);
     let streak: Vec<_> = past.iter().rev().take_while(|(_, c)| bad(c.outcome)).collect();
     match (collection.outcome, streak.last()) {
-        (Outcome::Failed, None) => Some(format!("{name} failed, after {}", several(past.len() as u64, "good run"))),
+        (Outcome::Failed, None) => Some(format!("failed, after {}", several(past.len() as u64, "good run"))),
         (Outcome::Failed | Outcome::Busy, Some((first, _))) => {
             let times = ordinal(streak.len() + 1);
             let since = minute(&first.started_at);
-            Some(format!("{name} was not brought up to date for the {times} time in a row, first at {since}"))
+            Some(format!("was not brought up to date for the {times} time in a row, first at {since}"))
         }
         (Outcome::Busy, None) => None,
         (Outcome::Ok | Outcome::Idle, Some(_)) => {
-            Some(format!("{name} is well again, after {}", several(streak.len() as u64, "failed run")))
+            Some(format!("is well again, after {}", several(streak.len() as u64, "failed run")))
         }
-        (Outcome::Ok | Outcome::Idle, None) => unusual(&name, collection, &past),
+        (Outcome::Ok | Outcome::Idle, None) => unusual(collection, &past),
     }
 }
 
-fn unusual(name: &str, collection: &CollectionRecord, past: &[(&RunRecord, &CollectionRecord)]) -> Option<String> {
+fn unusual(collection: &CollectionRecord, past: &[(&RunRecord, &CollectionRecord)]) -> Option<String> {
     let rows = changed(collection);
     // A full read of many rows says nothing about windows, nor the other way round.
     let alike: Vec<u64> = past.iter().filter(|(_, c)| c.mode == collection.mode).map(|(_, c)| changed(c)).collect();
@@ -92,7 +113,7 @@ fn unusual(name: &str, collection: &CollectionRecord, past: &[(&RunRecord, &Coll
     let usual = median(alike);
     let far =
         rows > usual.max(ROWS_MIN).saturating_mul(OUT_OF_BOUNDS) || (usual >= ROWS_MIN && rows < usual / OUT_OF_BOUNDS);
-    far.then(|| format!("{name} changed {}, usual are {}", several(rows, "row"), count(usual)))
+    far.then(|| format!("changed {}, usual are {}", several(rows, "row"), count(usual)))
 }
 
 fn changed(collection: &CollectionRecord) -> u64 {

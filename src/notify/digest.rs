@@ -118,7 +118,7 @@ impl Digest {
                 .filter(|told| told.outcome != SENT)
                 .map(|told| format!("{}: {}", told.channel, told.outcome))
                 .collect(),
-            tell_again: command::tell_again(&record.environment, &record.run_id),
+            tell_again: command::tell_again(record.env(), &record.run_id),
             troubles,
         }
     }
@@ -193,13 +193,13 @@ fn trouble(group: &[&CollectionRecord], record: &RunRecord) -> Option<Trouble> {
         reason: reason.to_owned(),
         hint,
         fresh_until: group.iter().map(|c| c.watermark.as_deref().map(minute)).collect(),
-        command: command::rerun(&record.environment, if all { &[] } else { &names }),
+        command: command::rerun(record.env(), if all { &[] } else { &names }),
         names,
     })
 }
 
 /// The first few of `names`, and how many more there are.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     let shown = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMES_SHOWN) {
         0 => shown,
@@ -223,6 +223,9 @@ fn trust(record: &RunRecord, troubles: &[Trouble]) -> String {
             None => "Every table holds what the source had.".to_owned(),
         };
     }
+    let mut untils = troubles.iter().flat_map(|t| &t.fresh_until);
+    let names: Vec<String> = troubles.iter().flat_map(|t| &t.names).cloned().collect();
+    let common = untils.next().filter(|first| names.len() > 1 && untils.all(|until| until == *first));
     let stale: Vec<String> = troubles
         .iter()
         .flat_map(|t| t.names.iter().zip(&t.fresh_until))
@@ -237,7 +240,12 @@ fn trust(record: &RunRecord, troubles: &[Trouble]) -> String {
         1 => " The other table is up to date.".to_owned(),
         n => format!(" The other {} tables are up to date.", count(n)),
     };
-    format!("Not up to date: {}.{others}", listed(&stale))
+    match common {
+        Some(Some(time)) => {
+            format!("Not up to date: {}; they hold what the source had at {time}.{others}", listed(&names))
+        }
+        _ => format!("Not up to date: {}.{others}", listed(&stale)),
+    }
 }
 
 fn notes(record: &RunRecord, of: impl Fn(&CollectionRecord) -> Vec<String>) -> Vec<Note> {
@@ -320,7 +328,8 @@ fn catalog(record: &CatalogRecord) -> String {
         text += &format!(", changed: {}", record.tables.join(", "));
     }
     if !record.reasons.is_empty() {
-        text += &format!("; {}", record.reasons.join("; "));
+        // A reason may end with a command on a line of its own.
+        text += &format!("; {}", record.reasons.join("\n"));
     }
     text
 }

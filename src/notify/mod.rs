@@ -51,6 +51,7 @@ pub use schema_table::schema_table;
 pub use status_table::status_table;
 pub use summary::summary;
 
+use crate::model::finding::Probe;
 use crate::model::record::{NotificationRecord, RunRecord};
 use crate::model::settings::Settings;
 use channel::{Channel, LIMIT, Report, outcome, tell};
@@ -71,6 +72,17 @@ pub async fn notify(settings: &Settings, record: &RunRecord, history: &[RunRecor
     counted.notifications.clone_from(&told);
     told.extend(send(&channels::metrics(settings), &counted, history, |_| true).await);
     told
+}
+
+/// Whether anybody is told of the run, so that it is worth reading the records of those before it.
+pub fn looks_back(settings: &Settings, record: &RunRecord) -> bool {
+    let metrics = settings.metrics.textfile.is_some() || settings.metrics.pushgateway.is_some();
+    metrics || channels::people(settings).iter().any(|channel| channel.wants(record))
+}
+
+/// What of the channels `check` can try: nothing is sent or posted.
+pub fn probes(settings: &Settings) -> Vec<Box<dyn Probe>> {
+    channels::probes(settings)
 }
 
 /// Tells those again who could not be told of `record`, or everybody when all were; one entry per channel told.

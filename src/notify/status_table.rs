@@ -1,9 +1,11 @@
 //! Where every collection stands, as the terminal shows it: what needs somebody comes first.
 
+use super::digest::listed;
 use super::table::{Style, aligned, fit, plain};
 use super::words::{bytes, count, duration, minute, several, wrap};
+use crate::model::command;
 use crate::model::record::Outcome;
-use crate::model::status::{CollectionStatus, Growth};
+use crate::model::status::{CollectionStatus, Growth, LastRun};
 use comfy_table::Table;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -12,11 +14,13 @@ use std::fmt::Write as _;
 const LITTER_SHOWN: usize = 5;
 
 /// The statuses in lines of at most `width` characters, sorted worst first, with reasons and litter below.
-pub fn status_table(statuses: &[CollectionStatus], width: usize) -> String {
+/// `environment`: what `--env` has to say in the commands.
+pub fn status_table(statuses: &[CollectionStatus], environment: &str, width: usize) -> String {
     let mut sorted: Vec<&CollectionStatus> = statuses.iter().collect();
     sorted.sort_by_key(|s| (s.severity(), Reverse(s.lag_seconds), &s.database, &s.collection));
     let mut out = fit(width, |style| build(&sorted, style));
     out.push('\n');
+    troubles(&mut out, &sorted, environment, width);
     for status in &sorted {
         remarks(&mut out, status, width);
     }
@@ -108,16 +112,33 @@ fn name(status: &CollectionStatus, style: Style) -> String {
     format!("{}.\n {}", status.database, status.collection)
 }
 
+/// What failed and how to run just that again; what failed in one run for one reason stands together.
+fn troubles(out: &mut String, statuses: &[&CollectionStatus], environment: &str, width: usize) {
+    let mut groups: Vec<(&LastRun, &str, Vec<String>)> = Vec::new();
+    for status in statuses {
+        let Some((last, reason)) = status.last.as_ref().and_then(|last| Some((last, last.reason.as_deref()?))) else {
+            continue;
+        };
+        let name = name(status, Style::Roomy);
+        match groups.iter_mut().find(|(of, ..)| *of == last) {
+            Some((_, _, names)) => names.push(name),
+            None => groups.push((last, reason, vec![name])),
+        }
+    }
+    for (last, reason, names) in groups {
+        let all = names.len() > 1 && names.len() == statuses.len();
+        let rerun = command::rerun(environment, if all { &[] } else { &names });
+        let (outcome, run_id) = (last.outcome.as_str(), &last.run_id);
+        let told = format!("{}: {outcome} in run {run_id}: {reason}\nrerun:\n  {rerun}", listed(&names));
+        let _ = writeln!(out, "\n{}", wrap(&told, width, 2));
+    }
+}
+
 fn remarks(out: &mut String, status: &CollectionStatus, width: usize) {
     let name = name(status, Style::Roomy);
     let mut say = |text: String| {
         let _ = writeln!(out, "\n{}", wrap(&format!("{name}: {text}"), width, 2));
     };
-    if let Some(last) = &status.last
-        && let Some(reason) = &last.reason
-    {
-        say(format!("{} in run {}: {reason}", last.outcome.as_str(), last.run_id));
-    }
     if let Some(growth) = status.growth.filter(is_unusual) {
         let (rows, usual) = (growth.rows.unsigned_abs(), growth.usual.unwrap_or_default().unsigned_abs());
         let (rows, usual) = (count(rows), count(usual));

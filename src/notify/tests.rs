@@ -35,6 +35,7 @@ pub(super) fn record(exit_code: u8, collections: Vec<CollectionRecord>) -> RunRe
         format: FORMAT,
         run_id: "20261121T040000Z-3f9a1c".into(),
         environment: "prod".into(),
+        named: None,
         started_at: "2026-11-21T04:00:02Z".into(),
         finished_at: "2026-11-21T04:03:07Z".into(),
         exit_code,
@@ -93,8 +94,8 @@ pub(super) fn eventful() -> RunRecord {
     visits.files.written = 1;
     visits.bytes = Bytes { read: 900, written: 5_000 };
     visits.warnings = vec![
-        "no index on updated_at: every window reads the whole collection; create it with \
-         db.visits.createIndex({updated_at: 1})"
+        "no index on updated_at: every window reads the whole collection on the server; create one:\n  \
+         db.getSiblingDB(\"hospital\").getCollection(\"visits\").createIndex({\"updated_at\":1})"
             .into(),
     ];
     let mut record = record(1, vec![bills, patients, stock, visits, collection("wards", Outcome::Idle)]);
@@ -226,7 +227,8 @@ async fn a_run_with_nothing_new_says_so() {
 #[test]
 fn summaries_fit_eighty_columns_but_for_commands() {
     let text = summary(&eventful(), 80);
-    for line in text.lines().filter(|line| !line.trim_start().starts_with("rerun:")) {
+    let command = |line: &&str| ["rerun:", "db."].iter().any(|start| line.trim_start().starts_with(start));
+    for line in text.lines().filter(|line| !command(line)) {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
@@ -397,5 +399,19 @@ fn status_shows_the_worst_first() {
     let mut failed = status("bills", Some(Outcome::Failed), 90_000);
     failed.last.as_mut().unwrap().reason = Some("the source refused the password".into());
     failed.growth = Some(Growth { rows: 987_654, usual: Some(1_200) });
-    insta::assert_snapshot!("status_80", status_table(&[fine, late, never, littered, failed], 80));
+    insta::assert_snapshot!("status_80", status_table(&[fine, late, never, littered, failed], "prod", 80));
+}
+
+/// Records of past runs are read for somebody, or not at all.
+#[test]
+fn nobody_looks_back_on_a_run_that_nobody_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    settings.metrics = MetricsSettings::default();
+    assert!(looks_back(&settings, &quiet()));
+    settings.mail.when =
+        crate::model::settings::Rules { always: false, failure: true, schema_change: false, lag: None };
+    assert!(!looks_back(&settings, &quiet()) && looks_back(&settings, &eventful()));
+    settings.metrics.textfile = Some(dir.path().join("lakefold.prom"));
+    assert!(looks_back(&settings, &quiet()), "metrics count collections that this run did not look at");
 }

@@ -266,10 +266,7 @@ fn failed(place: &Place, databases: &[String], error: Error) -> CatalogRecord {
         crawler: place.crawler.clone().unwrap_or_default(),
         outcome: CatalogRecord::FAILED.to_owned(),
         databases: databases.iter().map(|database| fold(database)).collect(),
-        reasons: vec![match error.hint_text() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        }],
+        reasons: vec![error.in_one_line()],
         ..CatalogRecord::default()
     }
 }

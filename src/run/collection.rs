@@ -164,7 +164,7 @@ impl Job<'_> {
         }
         Watermarks::load(self.lake, ns).await.map_err(|error| match error.hint_text() {
             Some(hint) if error.kind() == Kind::Lake => {
-                let rebuild = command::rebuild(&self.settings.environment, ns, false);
+                let rebuild = command::rebuild(&self.settings.named, ns, false);
                 let hint = format!("{hint}, or read everything again:\n  {rebuild}");
                 error.hint(hint)
             }
@@ -387,7 +387,7 @@ impl Job<'_> {
             && described.timestamp_indexed == Some(false)
         {
             record.warnings.push(format!(
-                "no index on {path}: every window reads the whole collection on the server; create one: {}",
+                "no index on {path}: every window reads the whole collection on the server; create one:\n  {}",
                 self.spec.namespace.create_index(path)
             ));
         }
@@ -445,7 +445,7 @@ fn fingerprint(settings: &TableSettings) -> String {
 
 /// A setting changed under an existing table.
 pub fn settings_error(job: &Job<'_>, differences: &[String]) -> Error {
-    settings_changed(&job.settings.environment, job.spec, differences)
+    settings_changed(&job.settings.named, job.spec, differences)
 }
 
 /// As [`settings_error`], also for a run that is only planned.

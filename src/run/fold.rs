@@ -254,7 +254,7 @@ impl Folding<'_> {
     async fn give_up_damaged(&self, key: &str, version: Version, error: Error) -> Result<()> {
         let job = self.job;
         if !self.forget_schema() {
-            let rebuild = command::rebuild(&job.settings.environment, &job.spec.namespace, true);
+            let rebuild = command::rebuild(&job.settings.named, &job.spec.namespace, true);
             let hint =
                 format!("restore it from the bucket's versions or a backup, or build the table anew:\n  {rebuild}");
             return Err(error.hint(hint));
@@ -354,7 +354,7 @@ impl Folding<'_> {
             )
             .hint(format!(
                 "move the files away, or build the table anew:\n  {}",
-                command::rebuild(&self.job.settings.environment, &self.job.spec.namespace, false)
+                command::rebuild(&self.job.settings.named, &self.job.spec.namespace, false)
             )));
         }
         Ok(())

@@ -1,19 +1,32 @@
-//! What past runs left on record: for how they ended, how the tables grow and how long reading takes.
+//! What past runs left on record: for the report, which looks back on them, for how they ended, how the tables grow and
+//! how long reading takes.
 
+use super::clock;
 use crate::error::{Error, Kind, Result};
-use crate::lake::{Lake, layout, state};
+use crate::lake::{Lake, Object, Version, layout, state};
 use crate::model::collection::Namespace;
+use crate::model::command;
 use crate::model::record::{self, CollectionRecord, Outcome, RunRecord};
+use crate::model::settings::Settings;
 use crate::model::status::Growth;
+use crate::notify::RUNS_SHOWN;
+use chrono::{Days, NaiveDate};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 /// Records fetched at once.
 const RECORDS_AT_ONCE: usize = 8;
 
+/// A record of hundreds of collections is far smaller; what is larger is not read.
+const RECORD_MAX: u64 = 16 << 20;
+
+/// How many days back the newest records are looked for, before all of them are listed: a lake that is folded every hour
+/// has a page of them in a month, one that is folded once a day has few however old it is.
+const DAYS_BACK: u64 = 3;
+
 /// The records of runs that are read one after the other until enough is known.
 pub struct History {
-    /// Keys of records not read yet, the oldest first.
-    left: Vec<String>,
+    /// Records not read yet, the oldest first.
+    left: Vec<Object>,
     /// Records read, newest first.
     pub runs: Vec<RunRecord>,
 }
@@ -21,11 +34,7 @@ pub struct History {
 impl History {
     /// Lists the records of a lake, of the `most` newest runs.
     pub async fn of(lake: &Lake, most: usize) -> Result<Self> {
-        let mut left: Vec<String> = lake.list(layout::RUNS).map_ok(|object| object.key).try_collect().await?;
-        // A run's identity begins with its time.
-        left.sort_unstable();
-        left.drain(..left.len().saturating_sub(most));
-        Ok(Self { left, runs: Vec::new() })
+        Ok(Self { left: newest(lake, None, most).await?, runs: Vec::new() })
     }
 
     /// Reads back from the newest until `enough` or no record is left.
@@ -35,7 +44,7 @@ impl History {
         while !self.left.is_empty() && !enough(&self.runs) {
             let next = self.left.split_off(self.left.len().saturating_sub(RECORDS_AT_ONCE));
             let read: Vec<Option<RunRecord>> = stream::iter(next.iter().rev())
-                .map(|key| load(lake, key))
+                .map(|object| load(lake, object))
                 .buffered(RECORDS_AT_ONCE)
                 .try_collect()
                 .await?;
@@ -48,6 +57,90 @@ impl History {
     pub fn about<'a>(&'a self, ns: &'a Namespace) -> impl Iterator<Item = (&'a RunRecord, &'a CollectionRecord)> {
         about(&self.runs, ns)
     }
+
+    /// All there is, oldest first. What cannot be read is left out: the past is for comparison, and a store that does
+    /// not answer for last week's record must not cost today's mail.
+    async fn oldest_first(mut self, lake: &Lake) -> Vec<RunRecord> {
+        if let Err(error) = self.read_until(lake, |_| false).await {
+            tracing::warn!("the report leaves runs out: {error}");
+        }
+        self.runs.reverse();
+        self.runs
+    }
+}
+
+/// The records of the newest runs before `run_id`, oldest first, as many as the report shows.
+pub async fn before(lake: &Lake, run_id: &str) -> Vec<RunRecord> {
+    match newest(lake, Some(run_id), RUNS_SHOWN).await {
+        Ok(objects) => earlier(objects, run_id).oldest_first(lake).await,
+        Err(error) => {
+            tracing::warn!("the report looks back on no run: {error}");
+            Vec::new()
+        }
+    }
+}
+
+/// The record of a run with its version, and those before it, oldest first; without `run_id` the last run.
+///
+/// # Errors
+/// `Kind::Input` when there is no such run; `Kind::Lake` or `Kind::Unavailable` when its record cannot be read.
+pub async fn of_run(
+    lake: &Lake,
+    settings: &Settings,
+    run_id: Option<&str>,
+) -> Result<(RunRecord, Version, Vec<RunRecord>)> {
+    let objects = newest(lake, run_id, RUNS_SHOWN).await?;
+    let last = objects.last().and_then(|object| layout::run_of(&object.key)).map(str::to_owned);
+    let wanted = match (run_id, &last) {
+        (None, None) => {
+            return Err(Error::new(Kind::Input, "the lake has no run yet")
+                .hint(format!("start one with lakefold run:\n  {}", command::rerun(&settings.named, &[]))));
+        }
+        (Some(wanted), last) if last.as_deref() != Some(wanted) => {
+            let hint = match last {
+                Some(near) => format!("the last run before it is {near}"),
+                None => "name one of the folder _lakefold/runs of the lake".to_owned(),
+            };
+            return Err(Error::new(Kind::Input, format!("there is no run {wanted}")).hint(hint));
+        }
+        (_, Some(last)) => last.clone(),
+        (Some(wanted), None) => wanted.to_owned(),
+    };
+    let key = layout::run_key(&wanted);
+    let (record, version) = state::load::<RunRecord>(lake, &key, record::FORMAT)
+        .await?
+        .ok_or_else(|| Error::new(Kind::Lake, format!("{key} is gone")))?;
+    let history = earlier(objects, &wanted).oldest_first(lake).await;
+    Ok((record, version, history))
+}
+
+/// Those of `objects` that are not `run_id` itself.
+fn earlier(mut objects: Vec<Object>, run_id: &str) -> History {
+    objects.retain(|object| layout::run_of(&object.key) != Some(run_id));
+    History { left: objects, runs: Vec::new() }
+}
+
+/// The `count` newest records up to and with `until`, oldest first: one listing where runs are frequent, else two.
+async fn newest(lake: &Lake, until: Option<&str>, count: usize) -> Result<Vec<Object>> {
+    let day = until.and_then(|id| NaiveDate::parse_from_str(id.get(..8)?, "%Y%m%d").ok());
+    let day = day.unwrap_or_else(|| clock::now().date_naive());
+    let wanted = |objects: Vec<Object>| {
+        let mut found: Vec<Object> = objects
+            .into_iter()
+            .filter(|object| layout::run_of(&object.key).is_some_and(|id| until.is_none_or(|until| id <= until)))
+            .collect();
+        // A run's identity begins with its time.
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        found.split_off(found.len().saturating_sub(count))
+    };
+    if let Some(from) = day.checked_sub_days(Days::new(DAYS_BACK)) {
+        let after = layout::run_key(&from.format("%Y%m%dT").to_string());
+        let found = wanted(lake.list_after(layout::RUNS, &after).try_collect().await?);
+        if found.len() >= count {
+            return Ok(found);
+        }
+    }
+    Ok(wanted(lake.list(layout::RUNS).try_collect().await?))
 }
 
 /// What `runs` say of a collection, each with its run.
@@ -62,10 +155,14 @@ pub fn about<'a>(
     runs.iter().filter_map(of)
 }
 
-async fn load(lake: &Lake, key: &str) -> Result<Option<RunRecord>> {
-    match state::load::<RunRecord>(lake, key, record::FORMAT).await {
+async fn load(lake: &Lake, object: &Object) -> Result<Option<RunRecord>> {
+    if object.size > RECORD_MAX {
+        tracing::warn!("{} is passed over: no record of a run is that large", object.key);
+        return Ok(None);
+    }
+    match state::load::<RunRecord>(lake, &object.key, record::FORMAT).await {
         Ok(found) => Ok(found.map(|(run, _)| run)),
-        Err(error) if error.kind() == Kind::Lake && is_damage(lake, key).await => {
+        Err(error) if error.kind() == Kind::Lake && is_damage(lake, &object.key).await => {
             tracing::warn!(%error, "the record of a run is passed over");
             Ok(None)
         }
@@ -113,6 +210,8 @@ fn median(mut numbers: Vec<i64>) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::model::record::{Bytes, Rows};
+    use crate::run::test_lake::TestLake;
+    use std::io::Write as _;
 
     fn ran(outcome: Outcome, mode: &str, inserted: u64, deleted: u64, bytes: u64, seconds: f64) -> CollectionRecord {
         let ns = Namespace { database: "hospital".into(), collection: "bills".into() };
@@ -155,5 +254,83 @@ mod tests {
         assert_eq!(seconds(runs.iter(), "incremental", None), Some(2.0));
         assert_eq!(seconds(runs[..2].iter(), "full", Some(4_000)), Some(4.0), "other kinds, where there is none");
         assert_eq!(seconds(runs[3..].iter(), "full", Some(1)), None);
+    }
+
+    fn put(lake: &TestLake, run_id: &str) {
+        let run = serde_json::json!({
+            "format": 1, "run_id": run_id, "environment": "test", "started_at": "", "finished_at": "", "exit_code": 0,
+            "collections": [], "catalog": [], "notifications": []
+        });
+        serde_json::to_writer(lake.create(&layout::run_key(run_id)), &run).unwrap();
+    }
+
+    async fn open(folder: &TestLake) -> Lake {
+        Lake::open(&folder.settings().lake).await.unwrap()
+    }
+
+    fn ids(records: &[RunRecord]) -> Vec<&str> {
+        records.iter().map(|record| record.run_id.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_newest_runs_are_found_however_far_apart_they_are() {
+        let folder = TestLake::new();
+        let old = ["20200101T000000Z-aaaaaa", "20231231T000000Z-aaaaaa", "20240501T000000Z-aaaaaa"];
+        for id in old {
+            put(&folder, id);
+        }
+        let lake = open(&folder).await;
+        let (last, _, history) = of_run(&lake, &folder.settings(), None).await.unwrap();
+        assert_eq!((last.run_id.as_str(), ids(&history)), (old[2], vec![old[0], old[1]]));
+        let (second, _, history) = of_run(&lake, &folder.settings(), Some(old[1])).await.unwrap();
+        assert_eq!((second.run_id.as_str(), ids(&history)), (old[1], vec![old[0]]));
+
+        let many: Vec<String> = (0..40).map(|n| format!("20240502T0000{n:02}Z-bbbbbb")).collect();
+        for id in &many {
+            put(&folder, id);
+        }
+        let (_, _, history) = of_run(&lake, &folder.settings(), None).await.unwrap();
+        assert_eq!(history.len(), RUNS_SHOWN - 1);
+        assert_eq!(history[0].run_id, many[40 - RUNS_SHOWN], "oldest first");
+    }
+
+    /// A lake that is folded every hour must not list the runs of years to find the last ones.
+    #[tokio::test]
+    async fn frequent_runs_are_found_by_one_listing_and_seldom_ones_by_two() {
+        for (runs, listings) in [(RUNS_SHOWN, 1), (RUNS_SHOWN - 1, 2)] {
+            let folder = TestLake::new();
+            let today = clock::now().format("%Y%m%d").to_string();
+            put(&folder, "20200101T000000Z-aaaaaa");
+            for n in 0..runs {
+                put(&folder, &format!("{today}T0000{n:02}Z-bbbbbb"));
+            }
+            let lake = open(&folder).await;
+            let so_far = lake.requests_record().lists;
+            assert_eq!(before(&lake, &format!("{today}T235959Z-cccccc")).await.len(), RUNS_SHOWN);
+            assert_eq!(lake.requests_record().lists - so_far, listings);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_record_is_left_out_and_a_missing_one_is_named() {
+        let folder = TestLake::new();
+        put(&folder, "20240501T000000Z-aaaaaa");
+        folder.create(&layout::run_key("20240502T000000Z-bbbbbb")).write_all(b"{").unwrap();
+        put(&folder, "20240503T000000Z-cccccc");
+        let lake = open(&folder).await;
+        let (_, _, history) = of_run(&lake, &folder.settings(), None).await.unwrap();
+        assert_eq!(ids(&history), ["20240501T000000Z-aaaaaa"]);
+        let missing = of_run(&lake, &folder.settings(), Some("20240503T000001Z-dddddd")).await.unwrap_err();
+        assert_eq!(missing.kind(), Kind::Input);
+        assert_eq!(missing.hint_text(), Some("the last run before it is 20240503T000000Z-cccccc"));
+        assert_eq!(
+            of_run(&lake, &folder.settings(), Some("20240502T000000Z-bbbbbb")).await.unwrap_err().kind(),
+            Kind::Lake
+        );
+        let empty = TestLake::new();
+        assert_eq!(
+            of_run(&open(&empty).await, &empty.settings(), None).await.unwrap_err().to_string(),
+            "the lake has no run yet"
+        );
     }
 }

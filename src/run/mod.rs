@@ -12,7 +12,6 @@ mod index;
 pub mod init;
 mod interrupt;
 mod land;
-mod lookback;
 pub mod options;
 mod output;
 mod partitions;

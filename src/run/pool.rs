@@ -7,7 +7,7 @@ use super::interrupt::Interrupt;
 use super::options::RunOptions;
 use super::recover::unfinished_tables;
 use super::resume::staged_tables;
-use super::{lookback, scratch, unattempted};
+use super::{history, scratch, unattempted};
 use crate::aws::Aws;
 use crate::cli::exit;
 use crate::error::{Error, Kind, Result};
@@ -143,6 +143,7 @@ async fn attempt(
         format: record::FORMAT,
         run_id: run_id.clone(),
         environment: settings.environment.clone(),
+        named: Some(settings.named.clone()).filter(|named| *named != settings.environment),
         started_at: clock::rfc3339(started.timestamp_millis()).unwrap_or_default(),
         finished_at: clock::rfc3339(clock::now().timestamp_millis()).unwrap_or_default(),
         exit_code: 0,
@@ -154,10 +155,14 @@ async fn attempt(
     };
     record.exit_code = exit_code(&record);
     if !options.dry_run {
-        let history = tokio::select! {
-            history = lookback::before(&lake, settings, &run_id) => history,
-            // The past is for comparison: a run that is to end goes without.
-            _ = interrupt.stopped() => Vec::new(),
+        let history = if notify::looks_back(settings, &record) {
+            tokio::select! {
+                history = history::before(&lake, &run_id) => history,
+                // The past is for comparison: a run that is to end goes without.
+                _ = interrupt.stopped() => Vec::new(),
+            }
+        } else {
+            Vec::new()
         };
         reach(KillPoint::BeforeMail);
         record.notifications = tokio::select! {

@@ -1,6 +1,6 @@
 //! The report of a run that is over: as a page, or told again.
 
-use super::lookback;
+use super::history;
 use crate::error::Result;
 use crate::lake::{Expect, Lake, layout, state};
 use crate::model::record::{NotificationRecord, RunRecord};
@@ -13,7 +13,7 @@ use crate::notify;
 /// `Kind::Input` when there is no such run, else what reading the lake ends with.
 pub async fn record(settings: &Settings, run_id: Option<&str>) -> Result<RunRecord> {
     let lake = Lake::open(&settings.lake).await?;
-    Ok(lookback::of_run(&lake, run_id).await?.0)
+    Ok(history::of_run(&lake, settings, run_id).await?.0)
 }
 
 /// The HTML page of `run_id`, or of the last run.
@@ -22,8 +22,8 @@ pub async fn record(settings: &Settings, run_id: Option<&str>) -> Result<RunReco
 /// As [`record`].
 pub async fn page(settings: &Settings, run_id: Option<&str>) -> Result<String> {
     let lake = Lake::open(&settings.lake).await?;
-    let (record, _, history) = lookback::of_run(&lake, run_id).await?;
-    notify::page(&record, &history)
+    let (record, _, before) = history::of_run(&lake, settings, run_id).await?;
+    notify::page(&record, &before)
 }
 
 /// Tells those again who could not be told of `run_id`, or everybody when all were, and notes how that went in its
@@ -33,8 +33,8 @@ pub async fn page(settings: &Settings, run_id: Option<&str>) -> Result<String> {
 /// As [`record`].
 pub async fn send(settings: &Settings, run_id: Option<&str>) -> Result<Vec<NotificationRecord>> {
     let lake = Lake::open(&settings.lake).await?;
-    let (mut record, version, history) = lookback::of_run(&lake, run_id).await?;
-    let told = notify::tell_again(settings, &record, &history).await;
+    let (mut record, version, before) = history::of_run(&lake, settings, run_id).await?;
+    let told = notify::tell_again(settings, &record, &before).await;
     for news in &told {
         match record.notifications.iter_mut().find(|old| old.channel == news.channel) {
             Some(old) => old.outcome.clone_from(&news.outcome),

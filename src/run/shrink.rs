@@ -2,6 +2,7 @@
 
 use super::collection::Job;
 use crate::error::{Error, Kind, Result};
+use crate::model::command;
 
 /// # Errors
 /// When more than half of `stored` rows would go because only `known` of them were read again.
@@ -15,7 +16,7 @@ pub fn check(stored: u64, known: u64, job: &Job<'_>) -> Result<()> {
         format!("a full run would drop {dropped} of the table's {stored} rows: the source does not have them any more"),
     )
     .hint(format!(
-        "if that is right: lakefold run --env {} --collection {} --full --allow-shrink",
-        job.settings.environment, job.spec.namespace
+        "if that is right, accept it with --allow-shrink:\n  {} --allow-shrink",
+        command::rebuild(&job.settings.named, &job.spec.namespace, false)
     )))
 }

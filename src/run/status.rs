@@ -209,6 +209,7 @@ mod tests {
             format: record::FORMAT,
             run_id: run_id.into(),
             environment: "test".into(),
+            named: None,
             started_at: "2024-05-01T00:00:00Z".into(),
             finished_at: "2024-05-01T00:00:01Z".into(),
             exit_code: 0,

@@ -1,7 +1,7 @@
 //! A run that came to nothing because the source or the lake could not be used: its tables are not up to date, and
 //! whoever waits for a mail must hear of it all the same.
 
-use super::{clock, lookback};
+use super::{clock, history};
 use crate::cli::exit;
 use crate::error::Error;
 use crate::lake::{Expect, Lake, layout, state};
@@ -30,6 +30,7 @@ pub async fn tell(
         format: record::FORMAT,
         run_id: run_id.to_owned(),
         environment: settings.environment.clone(),
+        named: Some(settings.named.clone()).filter(|named| *named != settings.environment),
         started_at: time(started),
         finished_at: time(clock::now()),
         exit_code: exit::of_error(error.kind(), None),
@@ -40,8 +41,8 @@ pub async fn tell(
         requests: lake.map(Lake::requests_record),
     };
     let history = match lake {
-        Some(lake) => lookback::before(lake, settings, run_id).await,
-        None => Vec::new(),
+        Some(lake) if notify::looks_back(settings, &record) => history::before(lake, run_id).await,
+        _ => Vec::new(),
     };
     record.notifications = notify::notify(settings, &record, &history).await;
     if let Some(lake) = lake

@@ -90,7 +90,9 @@ pub async fn load(name_or_path: &str) -> Result<Settings, Failure> {
     let (name, path) = locate(name_or_path);
     let file = path.display().to_string();
     let (text, secrets) = read(&name, &path).await?;
-    parse_with(&text, &file, &name, &|variable| std::env::var(variable).ok(), &secrets).map_err(Failure::Invalid)
+    let lookup = |variable: &str| std::env::var(variable).ok();
+    let settings = parse_with(&text, &file, &name, &lookup, &secrets).map_err(Failure::Invalid)?;
+    Ok(Settings { named: name_or_path.to_owned(), ..settings })
 }
 
 /// Reads the source and the timezone of an environment by name, path or URL, whatever stands beside them.
@@ -174,6 +176,7 @@ pub fn parse_with(
     let lake = lake(&mut reader, &root, lookup);
     let settings = Settings {
         environment: environment.to_owned(),
+        named: environment.to_owned(),
         timezone: timezone(&mut reader, &root),
         timestamps: timestamps(&mut reader, &root),
         manifest: manifest(&mut reader, &root),

@@ -1,10 +1,13 @@
 //! Webhooks: the verdict, what failed and how to rerun it, in the words of whoever listens.
 
 mod json;
+mod probe;
 mod slack;
 mod telegram;
 #[cfg(test)]
 mod tests;
+
+pub(super) use probe::Target;
 
 use super::channel::{Channel, Report};
 use super::http;

@@ -160,7 +160,7 @@ impl Catalog<'_> {
         };
         if !self.settings.create || role.is_none() || paths.is_empty() {
             return Err(format!(
-                "there is no crawler of this name; create it, or set [catalog] create and role: {}",
+                "there is no crawler of this name; set [catalog] create and role, or create it:\n  {}",
                 plan.command()
             ));
         }
@@ -169,7 +169,7 @@ impl Catalog<'_> {
         match self.glue.create_crawler(&plan).await {
             Ok(()) => record.targets_added = paths.len() as u64,
             Err(refusal) if refusal.fault == Fault::Exists => {}
-            Err(refusal) => return Err(format!("{}; or run {}", say(refusal), plan.command())),
+            Err(refusal) => return Err(format!("{}; or run\n  {}", say(refusal), plan.command())),
         }
         self.look(name).await
     }
@@ -200,9 +200,12 @@ impl Catalog<'_> {
     }
 
     async fn retype(&self, database: &str, wanted: &CatalogTable) -> Told<Changed> {
-        let then =
-            if wanted.keys.is_empty() { "" } else { " and start the crawler, which brings the partitions along" };
-        let say = |refusal| unwritten(refusal, database, wanted, then);
+        let then = if wanted.keys.is_empty() {
+            ""
+        } else {
+            ", and start the crawler after that, which brings the partitions along"
+        };
+        let say = |refusal| unwritten(refusal, self.named, database, wanted, then);
         let mut changed = Changed::default();
         for turn in 1.. {
             let Some(found) = self.glue.table(database, &wanted.name).await.map_err(say)? else {
@@ -218,7 +221,7 @@ impl Catalog<'_> {
             if found.keys() != wanted.keys {
                 return Err(format!(
                     "the table {database}.{name} has other partition keys than the lake; drop it, the next crawl makes \
-                     it anew: aws glue delete-table --database-name {database} --name {name}",
+                     it anew:\n  aws glue delete-table --database-name {database} --name {name}",
                     name = wanted.name
                 ));
             }
@@ -375,7 +378,7 @@ fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) 
 }
 
 /// How deep the folders of tables are: the bucket is level 1, then the lake's prefix, the database, the collection.
-fn table_level(lake_url: &str) -> usize {
+pub(super) fn table_level(lake_url: &str) -> usize {
     let path = lake_url.split_once("://").map_or(lake_url, |(_, path)| path);
     path.split('/').filter(|part| !part.is_empty()).count() + 2
 }

@@ -11,9 +11,11 @@
 mod crawler;
 mod debt;
 mod glue;
+mod probe;
 mod tables;
 
 pub use debt::{Debts, Ledger, Owed, Payment};
+pub use probe::CatalogProbe;
 
 use crate::aws::Aws;
 use crate::error::Result;
@@ -21,6 +23,7 @@ use crate::lake::{Lake, layout, state};
 use crate::model::athena;
 use crate::model::catalog::{CatalogTable, columns};
 use crate::model::collection::Namespace;
+use crate::model::command;
 use crate::model::names::fold;
 use crate::model::record::CatalogRecord;
 use crate::model::settings::{CatalogMode, CatalogSettings, Settings};
@@ -91,6 +94,8 @@ pub struct Catalog<'a> {
     glue: Glue,
     lake: &'a Lake,
     settings: &'a CatalogSettings,
+    /// What `--env` said.
+    named: &'a str,
     wait: bool,
 }
 
@@ -98,7 +103,7 @@ impl<'a> Catalog<'a> {
     /// The catalog of `lake`; with `wait` crawls are awaited.
     pub async fn new(aws: &Aws, lake: &'a Lake, settings: &'a Settings, wait: bool) -> Self {
         let glue = Glue::new(aws, settings.lake.region.as_deref()).await;
-        Self { glue, lake, settings: &settings.catalog, wait }
+        Self { glue, lake, settings: &settings.catalog, named: &settings.named, wait }
     }
 
     /// Pays what is due at `place`; with `always` a crawler is started even when nothing is due. Never fails: the
@@ -144,12 +149,14 @@ impl<'a> Catalog<'a> {
 
 /// A refusal put into words, for a table of the catalog that is not as the lake has it; without the permission somebody
 /// else has to run the statement that is said, and `then` after it.
-fn unwritten(refusal: Refusal, database: &str, wanted: &CatalogTable, then: &str) -> String {
+fn unwritten(refusal: Refusal, named: &str, database: &str, wanted: &CatalogTable, then: &str) -> String {
     let (fault, call) = (refusal.fault, refusal.call);
     let text = format!("{database}.{}: {}", wanted.name, told(refusal.into_error()));
     let statement = match call {
         _ if fault != Fault::Denied => return text,
-        "glue:CreateTable" => return format!("{text}; or run what lakefold schema {} --ddl prints", wanted.collection),
+        "glue:CreateTable" => {
+            return format!("{text}; or run what this prints:\n  {}", command::ddl(named, &wanted.collection));
+        }
         "glue:BatchCreatePartition" => athena::repair(database, &wanted.name),
         "glue:GetTable" | "glue:UpdateTable" | "glue:GetPartitions" | "glue:BatchUpdatePartition" => {
             athena::replace_columns(database, &wanted.name, &wanted.columns)
@@ -157,18 +164,18 @@ fn unwritten(refusal: Refusal, database: &str, wanted: &CatalogTable, then: &str
         _ => return text,
     };
     if statement.len() <= STATEMENT_SHOWN {
-        format!("{text}; or run {statement}{then}")
+        format!("{text}; or run this{then}:\n  {statement}")
     } else {
-        format!("{text}; or drop the table and run what lakefold schema {} --ddl prints{then}", wanted.collection)
+        format!(
+            "{text}; or drop the table and run what this prints{then}:\n  {}",
+            command::ddl(named, &wanted.collection)
+        )
     }
 }
 
 /// An error with its hint, as a record has it.
 fn told(error: crate::error::Error) -> String {
-    match error.hint_text() {
-        Some(hint) => format!("{error}; {hint}"),
-        None => error.to_string(),
-    }
+    error.in_one_line()
 }
 
 /// A lake in a folder of its own, which lives as long as the first of both.

@@ -80,7 +80,7 @@ impl Catalog<'_> {
         if owed.whole && !self.has_data(ns).await.map_err(told)? {
             return Ok(Written::default());
         }
-        let say = |refusal: Refusal| unwritten(refusal, database, &wanted, "");
+        let say = |refusal: Refusal| unwritten(refusal, self.named, database, &wanted, "");
         let kept = self.keep_table(database, &wanted, due).await?;
         let mut written = Written { table: kept.written, partitions: 0 };
         if wanted.keys.is_empty() {
@@ -122,7 +122,7 @@ impl Catalog<'_> {
 
     /// Makes sure that the catalog has the table as it is wanted.
     async fn keep_table(&self, database: &str, wanted: &CatalogTable, due: &Due) -> Result<Kept, String> {
-        let say = |refusal: Refusal| unwritten(refusal, database, wanted, "");
+        let say = |refusal: Refusal| unwritten(refusal, self.named, database, wanted, "");
         for turn in 1.. {
             let answer = match self.glue.table(database, &wanted.name).await.map_err(say)? {
                 None => {

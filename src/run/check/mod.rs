@@ -9,23 +9,31 @@ mod mail;
 mod row;
 mod source;
 
-pub use row::create_index;
-
+use crate::aws::Aws;
 use crate::error::{Error, Kind, Result};
 use crate::extract;
 use crate::lake::Lake;
 use crate::model::collection::CollectionSpec;
 use crate::model::finding::{CheckReport, Finding, Mark, Probe};
 use crate::model::settings::Settings;
+use crate::notify;
+use crate::publish::catalog::CatalogProbe;
 use crate::run::clock;
+use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 
 /// Collections looked at at once.
 const COLLECTIONS_AT_ONCE: usize = 4;
 
 /// What an environment talks to besides source and lake, to be tried by [`check`].
-pub fn probes(settings: &Settings) -> Vec<Box<dyn Probe>> {
-    vec![Box::new(mail::Folder(settings.mail.clone()))]
+pub fn probes(settings: &Settings, specs: &[CollectionSpec]) -> Vec<Box<dyn Probe>> {
+    let collections = specs.iter().map(|spec| &spec.namespace);
+    let mut probes: Vec<Box<dyn Probe>> = vec![
+        Box::new(CatalogProbe::of(Aws::of_process(), settings, collections)),
+        Box::new(mail::Folder(settings.mail.clone())),
+    ];
+    probes.extend(notify::probes(settings));
+    probes
 }
 
 /// Looks at everything of an environment. `probes` are tried besides; see [`probes`].
@@ -62,9 +70,8 @@ pub async fn check(settings: &Settings, specs: &[CollectionSpec], probes: Vec<Bo
         let skipped = specs.iter().map(|spec| Finding::new(Mark::Skipped, &spec.namespace.to_string(), "row", why));
         findings.extend(skipped);
     }
-    for probe in probes {
-        findings.extend(probe.probe().await);
-    }
+    let probed = join_all(probes.iter().map(|probe| probe.probe())).await;
+    findings.extend(probed.into_iter().flatten());
     Ok(CheckReport::of(&settings.environment, findings, unreachable))
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::extract::{CollectionKind, Described, Survey};
 use crate::lake::{Lake, layout, state};
-use crate::model::collection::{CollectionSpec, FieldPath, Namespace, PartitionUnit};
+use crate::model::collection::{CollectionSpec, FieldPath, PartitionUnit};
 use crate::model::finding::{Finding, Mark};
 use crate::model::settings::Settings;
 use crate::model::table::{self, TableSchema, TableSettings};
@@ -86,7 +86,7 @@ impl Row<'_> {
         if differences.is_empty() {
             return Some(self.says(Mark::Ok, "table", "its settings are those the table was made with"));
         }
-        let error = settings_changed(&settings.environment, self.spec, &differences);
+        let error = settings_changed(&settings.named, self.spec, &differences);
         Some(Finding::of_error(&self.subject, "table", &error))
     }
 
@@ -96,7 +96,7 @@ impl Row<'_> {
             self.says(Mark::Ok, "index", format!("windows are read over an index on {path}"))
         } else {
             self.says(Mark::Failed, "index", format!("no index on {path}: every window reads the whole collection"))
-                .hint(create_index(&self.spec.namespace, path))
+                .hint(self.spec.namespace.create_index(path))
         })
     }
 
@@ -147,6 +147,7 @@ impl Row<'_> {
                 };
                 self.says(Mark::Warning, column, says).hint(hint)
             }
+            1 => self.says(Mark::Ok, column, format!("{path} has {wanted} in the one document sampled")),
             _ => self.says(Mark::Ok, column, format!("{path} has {wanted} in all {all} documents sampled")),
         }
     }
@@ -163,12 +164,6 @@ impl Row<'_> {
 /// `a time` → `time`
 fn bare(wanted: &str) -> &str {
     wanted.split_once(' ').map_or(wanted, |(_, rest)| rest)
-}
-
-/// The command that makes the index a window wants, for `mongosh`.
-pub fn create_index(namespace: &Namespace, path: &FieldPath) -> String {
-    let Namespace { database, collection } = namespace;
-    format!("db.getSiblingDB({database:?}).getCollection({collection:?}).createIndex({{{:?}: 1}})", path.to_string())
 }
 
 #[cfg(test)]
@@ -213,15 +208,5 @@ mod tests {
         );
         assert_eq!(found[0].hint.as_deref(), Some("did you mean `updated_at`? correct line 2 of the manifest"));
         assert_eq!(found[3].hint.as_deref(), Some("did you mean `phone`? correct line 2 of the manifest"));
-    }
-
-    #[test]
-    fn the_index_command_can_be_pasted_whatever_the_names() {
-        let mut spec = spec("lab.results");
-        spec.namespace.database = "h\"x".into();
-        assert_eq!(
-            create_index(&spec.namespace, &path("meta.at")),
-            r#"db.getSiblingDB("h\"x").getCollection("lab.results").createIndex({"meta.at": 1})"#
-        );
     }
 }

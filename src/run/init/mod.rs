@@ -2,7 +2,6 @@
 
 mod choose;
 
-use super::check::create_index;
 use super::clock;
 use super::fields::Fields;
 use crate::error::{Error, Kind, Result};
@@ -110,6 +109,7 @@ async fn modified(survey: &dyn Survey, fields: &Fields, row: &mut ProposedRow) -
     };
     let seen = FieldPath::parse(&path).map(|path| fields.at(&path)).unwrap_or_default();
     let share = match fields.documents - seen.timed {
+        0 if fields.documents == 1 => "the one document sampled".to_owned(),
         0 => format!("all {} documents sampled", fields.documents),
         _ => format!("{} of {} documents sampled", seen.timed, fields.documents),
     };
@@ -123,7 +123,7 @@ async fn modified(survey: &dyn Survey, fields: &Fields, row: &mut ProposedRow) -
         && let Some(path) = FieldPath::parse(&path)
     {
         row.remarks.push("  without an index every run reads the whole collection on the server; make one:".to_owned());
-        row.remarks.push(format!("  {}", create_index(&row.namespace, &path)));
+        row.remarks.push(format!("  {}", row.namespace.create_index(&path)));
     }
     row.timestamp_column = path;
     Ok(())

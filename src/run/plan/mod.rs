@@ -122,7 +122,7 @@ impl Planning<'_> {
         let now = TableSettings::of(spec, self.settings.timezone, self.settings.timestamps);
         let differences = stored.schema.as_ref().map(|s| s.settings.differences(&now)).unwrap_or_default();
         if !differences.is_empty() && !self.options.full {
-            return Err(super::collection::settings_changed(&self.settings.environment, spec, &differences));
+            return Err(super::collection::settings_changed(&self.settings.named, spec, &differences));
         }
         self.size(spec, &decision, &described, plan).await?;
         let sample = self.sample(spec, &decision, &described, plan).await?;

@@ -8,6 +8,7 @@ mod tests;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, layout, state};
 use crate::model::collection::{CollectionSpec, Namespace};
+use crate::model::command;
 use crate::model::description::TableDescription;
 use crate::model::names::fold;
 use crate::model::problem::{listed, nearest};
@@ -24,7 +25,7 @@ pub async fn schema(settings: &Settings, specs: &[CollectionSpec], namespace: &N
     let lake = Lake::open(&settings.lake).await?;
     match of_lake(&lake, namespace).await? {
         Some(table) => Ok(table),
-        None => Err(unknown(namespace, specs, &settings.environment)),
+        None => Err(unknown(namespace, specs, settings)),
     }
 }
 
@@ -46,11 +47,14 @@ fn describe(table: &TableSchema, namespace: &Namespace, lake: &str) -> TableDesc
     }
 }
 
-fn unknown(namespace: &Namespace, specs: &[CollectionSpec], environment: &str) -> Error {
+fn unknown(namespace: &Namespace, specs: &[CollectionSpec], settings: &Settings) -> Error {
     if specs.iter().any(|spec| spec.namespace == *namespace) {
-        return Error::new(Kind::Lake, format!("{namespace} has no table yet"))
-            .hint(format!("fold it first: lakefold run --env {environment} --collection {namespace}"));
+        return Error::new(Kind::Lake, format!("{namespace} has no table yet")).hint(format!(
+            "fold it first with lakefold run:\n  {}",
+            command::rerun(&settings.named, &[namespace.to_string()])
+        ));
     }
+    let environment = &settings.environment;
     let names: Vec<String> = specs.iter().map(|spec| spec.namespace.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let message = format!("`{namespace}` is neither in the lake nor in the manifest of environment `{environment}`");

@@ -2,6 +2,7 @@ use super::grammar::{Statement, Type};
 use super::*;
 use crate::lake::Expect;
 use crate::model::batch::RawBatch;
+use crate::model::secret::Secret;
 use crate::model::settings::{LakeSettings, Timestamps};
 use crate::model::table::TableSettings;
 use crate::shape::Shaper;
@@ -35,12 +36,13 @@ fn what_is_not_there_is_told_apart() {
     let context = manifest::Context { file: "c.csv", environment: "demo", hash_key: false, pins: None };
     let specs = manifest::load("database,collection\nHospital,bills\nHospital,visits\n", &context).unwrap();
     let told = |collection: &str| {
-        let error = unknown(&ns(collection), &specs, "demo");
+        let settings = Settings::new("demo", Secret::new("dump:source".to_owned()), "file:lake");
+        let error = unknown(&ns(collection), &specs, &settings);
         format!("{error}; {}", error.hint_text().unwrap_or("no hint"))
     };
     assert_eq!(
         told("bills"),
-        "Hospital.bills has no table yet; fold it first: lakefold run --env demo --collection Hospital.bills"
+        "Hospital.bills has no table yet; fold it first with lakefold run:\n  lakefold run --env demo --collection Hospital.bills"
     );
     assert_eq!(
         told("bill"),

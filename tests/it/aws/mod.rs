@@ -7,6 +7,7 @@ mod faults;
 mod files;
 mod lambda;
 mod policies;
+mod probes;
 mod s3_options;
 mod secrets;
 mod ses;

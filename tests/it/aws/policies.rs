@@ -44,6 +44,8 @@ fn actions_of(call: &Call) -> Vec<String> {
         "s3" => s3_actions(call),
         // SES asks for the right to send raw mail, although the call is SendEmail.
         "ses" if call.path == "/v2/email/outbound-emails" => vec!["ses:SendRawEmail".into()],
+        "ses" if call.path == "/v2/email/account" => vec!["ses:GetAccount".into()],
+        "ses" if call.path.starts_with("/v2/email/identities/") => vec!["ses:GetEmailIdentity".into()],
         "secretsmanager" => vec![format!("secretsmanager:{}", target.expect("a target"))],
         "ssm" => vec![format!("ssm:{}", target.expect("a target"))],
         other => panic!("nobody knows what {other} asks for: {call:?}"),
@@ -126,7 +128,7 @@ async fn the_lake_needs_what_its_policy_allows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_secrets_and_mail_need_what_their_policies_allow() {
-    let server = S3::moto();
+    let server = S3::aws();
     let place = bills(3);
     let aws = way(&server);
     let secrets = aws_sdk_secretsmanager::Client::new(aws.config().await);
@@ -143,8 +145,11 @@ async fn files_secrets_and_mail_need_what_their_policies_allow() {
     assert_eq!(server.signed("PUT", "config/test.toml", &environment).0, 200);
     assert_eq!(server.signed("PUT", "config/collections.csv", MANIFEST).0, 200);
     record(&server);
-    let ended = run(&place, &server, &["run", "--env", &format!("s3://{BUCKET}/config/test.toml")]);
-    assert_eq!(ended.code, 0, "{ended}");
+    assert_eq!(server.plain("POST", "/stand-in/verified", "[\"example.org\"]").0, 200);
+    for command in ["check", "run"] {
+        let ended = run(&place, &server, &[command, "--env", &format!("s3://{BUCKET}/config/test.toml")]);
+        assert_eq!(ended.code, 0, "{ended}");
+    }
     let calls = recorded(&server);
     let of = |wanted: &dyn Fn(&Call) -> bool| -> Actions {
         calls.iter().filter(|call| wanted(call)).flat_map(actions_of).collect()
@@ -174,6 +179,9 @@ async fn day_after_day(catalog: &str, crawled: bool) -> Actions {
     let mut documents = [at(1, "a", 0), at(2, "b", 0)];
     documents.iter_mut().for_each(|document| drop(document.insert("n", 7)));
     stand.source("clinic", "visits", &documents);
+    let mut check = stand.place.command(&["check", "--env", "test"]);
+    let checked = check.envs(stand.s3.variables()).output().expect("start lakefold");
+    assert!(checked.status.success(), "what is created by the first run is not missed");
     stand.run(&["--wait"], 0);
     let mut seen = glue(&stand);
     if crawled {

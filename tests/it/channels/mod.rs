@@ -2,6 +2,7 @@
 
 mod mail;
 mod metrics;
+mod probes;
 mod webhooks;
 
 use crate::support::lakefold::{Ended, Workplace};

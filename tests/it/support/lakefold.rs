@@ -147,6 +147,29 @@ impl Ended {
         }
     }
 
+    /// The marks of one subject in `check --json`, by what was looked at.
+    #[track_caller]
+    pub fn marks(&self, subject: &str) -> Vec<(&'static str, &'static str)> {
+        // Leaked, so that tests compare with literals; there are a few dozen of these words.
+        let text = |value: &Value| -> &'static str { value.as_str().expect("a text").to_owned().leak() };
+        let about = self.findings().into_iter().filter(|finding| finding["subject"] == subject);
+        about.map(|finding| (text(&finding["what"]), text(&finding["mark"]))).collect()
+    }
+
+    /// One finding of `check --json`.
+    #[track_caller]
+    pub fn finding(&self, subject: &str, what: &str) -> Value {
+        let found = self.findings().into_iter().find(|one| one["subject"] == subject && one["what"] == what);
+        found.unwrap_or_else(|| panic!("nothing is said of {subject}: {what}\n{self}"))
+    }
+
+    #[track_caller]
+    fn findings(&self) -> Vec<Value> {
+        let report: Value =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{self}"));
+        report["findings"].as_array().expect("findings").clone()
+    }
+
     /// Insists on an exit code and on what the reader is told, on stderr.
     #[track_caller]
     pub fn refused(&self, code: i32, says: &[&str]) {

@@ -9,14 +9,6 @@ use crate::support::s3::{BUCKET, S3};
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 
-/// The marks of one subject, by what was looked at.
-fn marks(ended: &Ended, subject: &str) -> Vec<(String, String)> {
-    let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{ended}"));
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = report["findings"].as_array().expect("findings").iter();
-    findings.filter(|f| f["subject"] == subject).map(|f| (text(&f["what"]), text(&f["mark"]))).collect()
-}
-
 #[test]
 fn all_is_well_and_then_it_is_not() {
     let place = hospital();
@@ -57,20 +49,20 @@ async fn a_window_without_an_index_fails_its_row() {
     let subject = format!("{database}.bills");
     let ended = place.lakefold(&["check", "--env", "test", "--json"]);
     assert_eq!(ended.code, 1, "{ended}");
-    assert!(marks(&ended, &subject).contains(&("index".into(), "failed".into())), "{ended}");
-    assert_eq!(marks(&ended, "clocks"), [("source".to_owned(), "ok".to_owned())], "{ended}");
+    assert!(ended.marks(&subject).contains(&("index", "failed")), "{ended}");
+    assert_eq!(ended.marks("clocks"), [("source", "ok")], "{ended}");
 
     // The hint is the command that mends it.
     let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let hint = report["findings"].as_array().expect("findings").iter().find(|f| f["what"] == "index").expect("it");
     let expected =
-        format!("db.getSiblingDB(\"{database}\").getCollection(\"bills\").createIndex({{\"updated_at\": 1}})");
+        format!("db.getSiblingDB(\"{database}\").getCollection(\"bills\").createIndex({{\"updated_at\":1}})");
     assert_eq!(hint["hint"], expected.as_str());
     let command = doc! { "createIndexes": "bills", "indexes": [{ "key": { "updated_at": 1 }, "name": "u" }] };
     client.database(&database).run_command(command).await.expect("the index");
     let ended = place.lakefold(&["check", "--env", "test", "--json"]);
     assert_eq!(ended.code, 0, "{ended}");
-    assert_eq!(marks(&ended, &subject).len(), 4, "{ended}");
+    assert_eq!(ended.marks(&subject).len(), 4, "{ended}");
 }
 
 /// Everything unreachable is told in one go, and the exit code says that nothing can run.
@@ -81,9 +73,9 @@ fn nobody_answers_and_the_lake_is_a_file() {
     place.write("lake", "in the way");
     let ended = place.lakefold(&["check", "--env", "test", "--json"]);
     assert_eq!(ended.code, 3, "{ended}");
-    assert_eq!(marks(&ended, "source"), [("connect".to_owned(), "failed".to_owned())]);
-    assert_eq!(marks(&ended, "lake"), [("connect".to_owned(), "failed".to_owned())]);
-    assert_eq!(marks(&ended, "hospital.bills"), [("row".to_owned(), "skipped".to_owned())]);
+    assert_eq!(ended.marks("source"), [("connect", "failed")]);
+    assert_eq!(ended.marks("lake"), [("connect", "failed")]);
+    assert_eq!(ended.marks("hospital.bills"), [("row", "skipped")]);
     assert!(!ended.stdout.contains("hunter2"), "{ended}");
 }
 
@@ -104,7 +96,7 @@ fn a_bucket_is_written_read_and_cleared() {
     let ended = run(&["check", "--env", "test", "--json"]);
     assert_eq!(ended.code, 0, "{ended}");
     let all = ["connect", "write", "condition", "read", "list", "delete", "lease"];
-    assert_eq!(marks(&ended, "lake"), all.map(|what| (what.to_owned(), "ok".to_owned())), "{ended}");
-    assert_eq!(marks(&ended, "clocks"), [("lake".to_owned(), "ok".to_owned())], "{ended}");
+    assert_eq!(ended.marks("lake"), all.map(|what| (what, "ok")), "{ended}");
+    assert_eq!(ended.marks("clocks"), [("lake", "ok")], "{ended}");
     assert_eq!(run(&["status", "--env", "test"]).code, 0);
 }

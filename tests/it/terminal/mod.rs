@@ -4,7 +4,9 @@
 //! from them; that no line is wider than the terminal is checked before.
 
 mod check;
+mod copied;
 mod errors;
+mod everywhere;
 mod help;
 mod init;
 mod plan;
@@ -50,12 +52,15 @@ fn documents(ids: std::ops::RangeInclusive<i32>) -> Vec<Document> {
 
 /// Compares with the stored snapshot, with everything replaced that differs from run to run.
 macro_rules! seen {
-    ($name:literal, $text:expr) => {
+    ($name:expr, $text:expr) => {
         insta::with_settings!({
             filters => vec![
                 (r"\d{8}T\d{6}Z-[0-9a-f]{6}", "[run]"),
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "[time]"),
                 (r"/[^ \n]*lakefold-test-\w+", "[place]"),
+                (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
+                (r#""(seconds|reads|lists)": \d+(\.\d+)?"#, r#""$1": [n]"#),
+                (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "[time]"),
                 (r"seconds=\d+(\.\d+)?", "seconds=[n]"),
                 (r" \d+d\d\dh\b", " [lag]"),
                 (r"\d+(\.\d+)? (B|KiB|MiB)\b", "[size]"),

@@ -13,13 +13,16 @@ pub struct Shown {
     pub code: u32,
     /// The screen at the end, without trailing blanks.
     pub screen: String,
+    /// As [`Shown::screen`], with the lines that only the terminal broke put together again: how they are broken follows
+    /// from how long a path is on this machine.
+    pub lines: String,
     /// Every byte that was sent to the terminal.
     pub raw: String,
 }
 
 impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit code {}\n--- screen\n{}", self.code, self.screen)
+        write!(f, "exit code {}\n--- screen\n{}", self.code, self.lines)
     }
 }
 
@@ -52,8 +55,21 @@ pub fn shown_with(place: &Workplace, arguments: &[&str], columns: u16, variables
     let code = child.wait().expect("wait for lakefold").exit_code();
     let mut terminal = vt100::Parser::new(ROWS, columns, 0);
     terminal.process(&bytes);
-    let lines: Vec<String> = terminal.screen().rows(0, columns).map(|line| line.trim_end().to_owned()).collect();
-    Shown { code, screen: lines.join("\n").trim_end().to_owned(), raw: String::from_utf8_lossy(&bytes).into_owned() }
+    let rows: Vec<String> = terminal.screen().rows(0, columns).collect();
+    let screen: Vec<&str> = rows.iter().map(|row| row.trim_end()).collect();
+    let mut lines = String::new();
+    for (row, at) in rows.iter().zip(0..) {
+        match terminal.screen().row_wrapped(at) {
+            true => lines += row,
+            false => lines += &format!("{}\n", row.trim_end()),
+        }
+    }
+    Shown {
+        code,
+        screen: screen.join("\n").trim_end().to_owned(),
+        lines: lines.trim_end().to_owned(),
+        raw: String::from_utf8_lossy(&bytes).into_owned(),
+    }
 }
 
 /// As [`shown_with`], in an ordinary environment.
@@ -62,10 +78,11 @@ pub fn shown(place: &Workplace, arguments: &[&str], columns: u16) -> Shown {
 }
 
 /// Insists that nothing was cut or broken by the terminal: every line was meant to be as long as it is. Lines that
-/// hold something to be copied may be longer.
+/// hold something to be copied may be longer, and so may lines of the log.
 #[track_caller]
 pub fn fits(text: &str, columns: usize) {
-    for line in text.lines().filter(|line| !["hint:", "rerun:", "error:"].iter().any(|word| line.contains(word))) {
+    let copied = ["hint:", "rerun:", "error:", "ERROR", "WARN", "  lakefold ", "  db.", "file:"];
+    for line in text.lines().filter(|line| !copied.iter().any(|word| line.contains(word))) {
         assert!(line.chars().count() <= columns, "wider than {columns}: {line}");
     }
 }

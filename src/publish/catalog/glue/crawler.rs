@@ -17,6 +17,10 @@ pub struct Crawler {
     pub prefix: String,
     /// Its targets cannot be changed: it looks at new folders only.
     pub fixed: bool,
+    /// What it looks at again, in Glue's word: `CRAWL_EVERYTHING`.
+    pub recrawl: String,
+    /// It leaves its tables as they are when it finds new columns.
+    pub only_logs: bool,
     /// When its last crawl began, in milliseconds since 1970.
     pub crawled_at: Option<i64>,
     /// Why its last crawl failed or was stopped.
@@ -90,12 +94,16 @@ impl Glue {
         let last = found.last_crawl();
         let failed = last.and_then(|last| last.status()).filter(|status| **status != LastCrawlStatus::Succeeded);
         let why = last.and_then(|last| last.error_message()).unwrap_or("see its log");
+        let recrawl = found.recrawl_policy().and_then(|policy| policy.recrawl_behavior());
+        let recrawl = recrawl.unwrap_or(&RecrawlBehavior::CrawlEverything).clone();
         Ok(Some(Crawler {
             crawled_at: last.and_then(|last| last.start_time()).and_then(|time| time.to_millis().ok()),
             ready: found.state() == Some(&CrawlerState::Ready),
             failure: failed.map(|status| format!("{}: {}", status.as_str(), crate::model::redact::quoted(why))),
-            fixed: found.recrawl_policy().and_then(|policy| policy.recrawl_behavior())
-                == Some(&RecrawlBehavior::CrawlNewFoldersOnly),
+            fixed: recrawl == RecrawlBehavior::CrawlNewFoldersOnly,
+            recrawl: recrawl.as_str().to_owned(),
+            only_logs: found.schema_change_policy().and_then(|policy| policy.update_behavior())
+                == Some(&UpdateBehavior::Log),
             database: found.database_name,
             prefix: found.table_prefix.unwrap_or_default(),
             targets: found.targets.unwrap_or_else(|| CrawlerTargets::builder().build()),
@@ -152,6 +160,8 @@ mod tests {
             database: None,
             prefix: String::new(),
             fixed: false,
+            recrawl: "CRAWL_EVERYTHING".into(),
+            only_logs: false,
             crawled_at: None,
             failure: None,
             targets: CrawlerTargets::builder().set_s3_targets(Some(targets)).build(),

@@ -1,17 +1,26 @@
 //! Databases of the catalog.
 
 use super::{Answer, Fault, Glue, Refusal, refused, unless_missing};
-use aws_sdk_glue::types::DatabaseInput;
+use aws_sdk_glue::types::{Database, DatabaseInput};
 
 /// The parameter that marks a database as lakefold's own; its value is the name in MongoDB.
 const MARK: &str = "lakefold.database";
 
 impl Glue {
+    /// Whether there is a database of this name.
+    pub async fn has_database(&self, name: &str) -> Answer<bool> {
+        Ok(self.database(name).await?.is_some())
+    }
+
+    async fn database(&self, name: &str) -> Answer<Option<Database>> {
+        let answer = self.client.get_database().name(name).send().await.map_err(refused("glue:GetDatabase"));
+        Ok(unless_missing(answer)?.and_then(|output| output.database))
+    }
+
     /// Makes sure that there is a database of this name; one that lakefold created follows the lake to a new place.
     /// `source` is its name in MongoDB, `location` the URL of its folder.
     pub async fn keep_database(&self, name: &str, source: &str, location: &str) -> Answer<()> {
-        let answer = self.client.get_database().name(name).send().await.map_err(refused("glue:GetDatabase"));
-        let Some(found) = unless_missing(answer)?.and_then(|output| output.database) else {
+        let Some(found) = self.database(name).await? else {
             let call = "glue:CreateDatabase";
             let input = DatabaseInput::builder()
                 .name(name)

@@ -3,6 +3,10 @@
 //! All recipients get it in one call. When SES rejects that, each gets a call of their own, so that one address that is
 //! not verified keeps nobody else's report back.
 
+mod probe;
+
+pub(super) use probe::SesProbe;
+
 use super::channel::{Channel, Report};
 use super::eml;
 use super::mail::Mail;
@@ -67,6 +71,10 @@ impl Ses {
     }
 }
 
+async fn client(aws: &Aws) -> Client {
+    Client::from_conf(Builder::from(aws.config().await).interceptor(aws.attempts()).build())
+}
+
 #[async_trait]
 impl Channel for Ses {
     fn name(&self) -> &str {
@@ -79,8 +87,7 @@ impl Channel for Ses {
 
     async fn send(&self, report: &Report<'_>) -> Result<()> {
         let message = self.message(report)?.formatted();
-        let config = Builder::from(self.aws.config().await).interceptor(self.aws.attempts()).build();
-        let client = Client::from_conf(config);
+        let client = client(&self.aws).await;
         let mut refusals = Vec::new();
         for to in self.mail.to.chunks(RECIPIENTS) {
             match self.deliver(&client, &message, to).await {
