@@ -63,4 +63,14 @@ WIDE = {
     **{f"group_{group:02}": GROUP for group in range(corpus.GROUPS)},
 }
 
-COLUMNS = {"bills": BILLS, "wide": WIDE}
+# The kinds that most values have.
+MIXED = {
+    "updated_at": TIME,
+    "amount": REAL,
+    "visited": TIME,
+    "ward": TEXT,
+    "doctor": document(id=TEXT, name=TEXT),
+    "tags": pa.list_(TEXT),
+}
+
+COLUMNS = {"bills": BILLS, "wide": WIDE, "mixed": MIXED}

@@ -1,8 +1,9 @@
 """pymongoarrow to pyarrow: the whole collection as one Arrow table, written as one zstd file.
 
-    python -m peers.pymongoarrow URI DATABASE COLLECTION OUT.parquet
+    python -m peers.pymongoarrow URI DATABASE COLLECTION OUT.parquet [infer]
 
-Its columns are told, which is its fastest way; it neither partitions nor sorts nor removes doubles, as lakefold does.
+Its columns are told, which is its fastest way; it neither partitions nor sorts nor removes doubles, as lakefold does. With `infer` it finds the columns
+itself.
 """
 
 import sys
@@ -18,8 +19,8 @@ ZSTD_LEVEL = 3
 
 
 def main():
-    uri, database, name, out = sys.argv[1:]
-    schema = Schema({"_id": ObjectId, **columns.COLUMNS[name]})
+    uri, database, name, out, *infer = sys.argv[1:]
+    schema = None if infer else Schema({"_id": ObjectId, **columns.COLUMNS[name]})
     table = find_arrow_all(pymongo.MongoClient(uri)[database][name], {}, schema=schema)
     pyarrow.parquet.write_table(table, out, compression="zstd", compression_level=ZSTD_LEVEL)
 
