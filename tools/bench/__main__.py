@@ -2,7 +2,9 @@
 
     SCALE=0.1 RUNS=5 ONLY=full,incremental python3 tools/bench path/to/lakefold path/to/drain
 
-Works: see WORKS. Raw figures go to target/bench/*.json. A first run installs the peers into .tools/bench.
+Works: full, incremental, idle, growth, output, mixed, memory, retyping; what was measured before with the same binary,
+SCALE and RUNS is put on the page beside them. Raw figures go to target/bench/*.json. A first run installs the peers
+into .tools/bench.
 """
 
 import os
@@ -10,7 +12,7 @@ import sys
 
 import installed
 
-# What a first measurement said it takes; at full size hours.
+# A quarter of an hour or two on two cores; the full size takes hours.
 DEFAULT_SCALE = 0.1
 DEFAULT_RUNS = 5
 

@@ -1,5 +1,6 @@
 """One run of the bench: the servers, the corpus, the works that were chosen, the page."""
 
+import hashlib
 import importlib
 import json
 import os
@@ -25,6 +26,9 @@ WORKS = {
     "memory": "memory",
     "retyping": "retyping",
 }
+
+# Of the page that is published.
+LEAST_SCALE = 0.1
 
 
 class Bench:
@@ -89,29 +93,53 @@ def run(binary, drain, scale, runs, only):
     unknown = [name for name in only if name not in WORKS]
     if unknown:
         sys.exit(f"bench: ONLY={','.join(unknown)}: there are {', '.join(WORKS)}")
+    for program in (binary, drain):
+        if not os.access(program, os.X_OK):
+            sys.exit(f"bench: there is no program {program}")
     started = time.monotonic()
     bench = Bench(binary, drain, scale, runs)
-    results = {}
+    # Figures stand on one page only when they are of one binary and one size.
+    setting = {"scale": scale, "runs": runs, "binary": digest(binary), "machine": machine.lines(binary)}
     try:
         for name in only or WORKS:
             work = importlib.import_module(f"works.{WORKS[name]}")
-            bench.say(f"{name} ({work.TITLE})")
-            results[work.TITLE] = work.run(bench)
+            bench.say(f"{name}: {work.TITLE}")
+            began = time.monotonic()
+            result = report.plain(work.TITLE, work.run(bench))
+            bench.keep(f"result-{name}", {**setting, "minutes": (time.monotonic() - began) / 60, **result})
     finally:
         bench.stop()
-    minutes = (time.monotonic() - started) / 60
-    settings = [
+    results = kept_results(bench, setting)
+    minutes = sum(result["minutes"] for result in results.values())
+    about = [
         f"`SCALE={scale:g}` of the full size (1,000,000 bills of about 1 kB, 100,000 wide documents of about 4 kB), "
-        f"`RUNS={runs}`" + (f", `ONLY={','.join(only)}`" if only else "") + f"; took {minutes:.0f} minutes",
+        f"`RUNS={runs}`; took {minutes:.0f} minutes",
         f"MongoDB with {servers.MONGO_CACHE_GB} GB of cache, a replica set of one; local lakes on the same disk",
     ]
     with open(os.path.join(bench.programs, "profile.md")) as profile:
-        text = report.page(machine.lines(binary), settings, results, profile.read())
-    # A part of the rows is printed, not published.
-    path = os.path.join(bench.work if only else installed.ROOT, "BENCH.md")
+        text = report.page([*setting["machine"], *about], list(results.values()), profile.read())
+    # The page of a part, or of a few documents, is for looking at.
+    published = len(results) == len(WORKS) and scale >= LEAST_SCALE
+    path = os.path.join(installed.ROOT if published else bench.work, "BENCH.md")
     with open(path, "w") as out:
         out.write(text)
-    targets = [target for result in results.values() for target in result["targets"]]
-    print(report.targets_table(targets).text())
-    bench.keep("targets", [vars(target) for target in targets])
-    bench.say(f"{path} is written; {minutes:.1f} minutes")
+    print(report.targets_table(list(results.values())).text())
+    bench.say(f"{path} is written; this took {(time.monotonic() - started) / 60:.1f} minutes")
+
+
+def kept_results(bench, setting):
+    """What this run measured, and what earlier ones did of the same binary at the same size, in the order of WORKS."""
+    results = {}
+    for name in WORKS:
+        path = f"{bench.work}/result-{name}.json"
+        if os.path.exists(path):
+            with open(path) as kept:
+                result = json.load(kept)
+            if all(result[key] == value for key, value in setting.items()):
+                results[name] = result
+    return results
+
+
+def digest(binary):
+    with open(binary, "rb") as program:
+        return hashlib.file_digest(program, "sha256").hexdigest()

@@ -71,29 +71,38 @@ class Target:
         return [self.work, self.against, self.measure, self.target, self.reached, met]
 
 
-def targets_table(targets):
-    rows = [target.cells() for target in targets]
+def plain(title, result):
+    """A work's result as JSON keeps it."""
+    return {
+        "title": title,
+        "tables": [dataclasses.asdict(table) for table in result["tables"]],
+        "targets": [dataclasses.asdict(target) for target in result["targets"]],
+        "notes": result["notes"],
+    }
+
+
+def targets_table(results):
+    rows = [Target(**target).cells() for result in results for target in result["targets"]]
     return Table("What was to be reached", ["work", "against", "of", "to reach", "reached", "met"], rows)
 
 
-def page(machine, settings, results, profile):
-    """BENCH.md. `results`: title to what a work returned."""
-    targets = [target for result in results.values() for target in result["targets"]]
+def page(about, results, profile):
+    """BENCH.md, of works' results as `plain` makes them."""
     parts = [
         "# Measured",
         "Written by `make bench`; do not edit. lakefold against what one would use instead, on the same documents and "
         "machine, in the same run. Figures are medians, with least and most of all rounds in parentheses; ratios are "
         "taken round by round, lakefold over the other. Every round runs each tool once, beginning with another tool "
         "each time. CPU is user and system time of the tool and all processes it started, not of the MongoDB server, "
-        "which runs on the same cores. Each output is read back and checked: rows, distinct ids, sums of two columns, "
-        "latest change.",
-        "\n".join(f"- {line}" for line in [*machine, *settings]),
-        targets_table(targets).text(),
+        "which runs on the same cores. RSS is the peak of the largest process. Each output is read back and checked: "
+        "rows, distinct ids, sums of two columns, latest change.",
+        "\n".join(f"- {line}" for line in about),
+        targets_table(results).text(),
     ]
-    for title, result in results.items():
-        parts.append(f"## {title}")
-        parts += [table.text() for table in result["tables"]]
+    for result in results:
+        parts.append(f"## {result['title']}")
+        parts += [Table(**table).text() for table in result["tables"]]
         parts += result["notes"]
-    if profile:
+    if profile.strip():
         parts.append(profile.strip())
     return "\n\n".join(parts) + "\n"

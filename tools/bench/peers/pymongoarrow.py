@@ -1,9 +1,9 @@
 """pymongoarrow to pyarrow: the whole collection as one Arrow table, written as one zstd file.
 
-    python -m peers.pymongoarrow URI DATABASE COLLECTION OUT.parquet [infer]
+    python -m peers.pymongoarrow URI DATABASE COLLECTION OUT.parquet [lenient]
 
-Its columns are told, which is its fastest way; it neither partitions nor sorts nor removes doubles, as lakefold does. With `infer` it finds the columns
-itself.
+Its columns are told, which is its fastest way; it neither partitions nor sorts nor removes doubles, as lakefold does.
+With `lenient` values that do not fit their column become NULL, instead of ending it all.
 """
 
 import sys
@@ -19,9 +19,9 @@ ZSTD_LEVEL = 3
 
 
 def main():
-    uri, database, name, out, *infer = sys.argv[1:]
-    schema = None if infer else Schema({"_id": ObjectId, **columns.COLUMNS[name]})
-    table = find_arrow_all(pymongo.MongoClient(uri)[database][name], {}, schema=schema)
+    uri, database, name, out, *lenient = sys.argv[1:]
+    schema = Schema({"_id": ObjectId, **columns.COLUMNS[name]})
+    table = find_arrow_all(pymongo.MongoClient(uri)[database][name], {}, schema=schema, allow_invalid=bool(lenient))
     pyarrow.parquet.write_table(table, out, compression="zstd", compression_level=ZSTD_LEVEL)
 
 

@@ -41,7 +41,7 @@ def run(bench):
         "lakefold partitions, sorts, deduplicates, syncs and keeps its index; the drain writes nothing, and the peers "
         "write one unsorted, unpartitioned file (dlt: a few files for each of its tables). zstd level 3 for lakefold, "
         f"pymongoarrow and polars; dlt as it comes. lakefold runs with `memory = \"{ours.MEMORY}\"`. pymongoarrow is "
-        "told the columns, which is its fastest way. RSS is the peak of the largest process."
+        "told the columns, which is its fastest way."
     )
     return {"tables": tables, "targets": targets, "notes": notes}
 

@@ -143,6 +143,6 @@ def targets_of(kind, costs):
             ("CPU", 1.15, lambda cost: cost["cpu"]),
         ):
             spread = measuring.spread([get(more) / get(less) for more, less in zip(costs[factor], costs[1])])
-            reached = spread_text(spread, 2) + "x"
+            reached = spread_text(spread, 3) + "x"
             targets.append(Target.at_most(work, against, what, limit, f"at most {limit}x", reached, spread["median"]))
     return targets
