@@ -99,7 +99,7 @@ def run(binary, drain, scale, runs, only):
     started = time.monotonic()
     bench = Bench(binary, drain, scale, runs)
     # Figures stand on one page only when they are of one binary and one size.
-    setting = {"scale": scale, "runs": runs, "binary": digest(binary), "machine": machine.lines(binary)}
+    setting = {"scale": scale, "runs": runs, "binary": digest(binary)}
     try:
         for name in only or WORKS:
             work = importlib.import_module(f"works.{WORKS[name]}")
@@ -117,7 +117,7 @@ def run(binary, drain, scale, runs, only):
         f"MongoDB with {servers.MONGO_CACHE_GB} GB of cache, a replica set of one; local lakes on the same disk",
     ]
     with open(os.path.join(bench.programs, "profile.md")) as profile:
-        text = report.page([*setting["machine"], *about], list(results.values()), profile.read())
+        text = report.page([*machine.lines(binary), *about], list(results.values()), profile.read())
     # The page of a part, or of a few documents, is for looking at.
     published = len(results) == len(WORKS) and scale >= LEAST_SCALE
     path = os.path.join(installed.ROOT if published else bench.work, "BENCH.md")

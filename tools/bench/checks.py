@@ -13,9 +13,7 @@ NESTED = {
 
 def files_below(folder):
     """Parquet files and their bytes."""
-    found = [
-        os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(".parquet")
-    ]
+    found = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(".parquet")]
     return found, sum(map(os.path.getsize, found))
 
 

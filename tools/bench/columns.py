@@ -15,9 +15,7 @@ BILLS = {
     "bill_no": TEXT,
     "bill_date": TIME,
     "updated_at": TIME,
-    "facility": document(
-        id=TEXT, name=TEXT, address=document(city=TEXT, pin=TEXT, geo=document(lat=REAL, lon=REAL))
-    ),
+    "facility": document(id=TEXT, name=TEXT, address=document(city=TEXT, pin=TEXT, geo=document(lat=REAL, lon=REAL))),
     "patient": document(id=TEXT, name=TEXT, age=INT, contact=document(phone=TEXT, email=TEXT)),
     "visit": TEXT,
     "insured": BOOL,

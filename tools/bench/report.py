@@ -11,15 +11,16 @@ def number(value, digits):
     return f"{value:,.{digits}f}"
 
 
-def spread_text(spread, digits):
-    """`1.23 (1.20-1.40)`"""
+def spread_text(spread, digits, unit=""):
+    """`1.23 s (1.20 to 1.40)`"""
     middle, least, most = (number(spread[part], digits) for part in ("median", "min", "max"))
-    return middle if least == most else f"{middle} ({least} to {most})"
+    return middle + unit + ("" if least == most else f" ({least} to {most})")
 
 
 def ratio_text(spread):
-    digits = 3 if spread["median"] < 0.3 else 2
-    return spread_text(spread, digits) + "x"
+    """With three digits where two would not tell it from its target."""
+    digits = 3 if spread["median"] < 0.3 or abs(spread["median"] - 1) < 0.2 else 2
+    return spread_text(spread, digits, "x")
 
 
 def amount(size):

@@ -11,7 +11,7 @@ from bson.binary import UuidRepresentation
 import measuring
 import ours
 import servers
-from report import Table, Target, spread_text
+from report import Table, Target, ratio_text, spread_text
 
 TITLE = "How cost grows"
 FACTORS = (1, 10, 100)
@@ -115,7 +115,10 @@ def table_of(kind, untouched, costs):
     rows = []
     for factor, rounds in costs.items():
         summary = measuring.summary(rounds)
-        store = {key: measuring.spread([cost["store"][key] for cost in rounds]) for key in ("requests", "bytes_read", "bytes_written")}
+        store = {
+            key: measuring.spread([cost["store"][key] for cost in rounds])
+            for key in ("requests", "bytes_read", "bytes_written")
+        }
         methods = ", ".join(f"{count} {method}" for method, count in sorted(rounds[-1]["store"]["by_method"].items()))
         rows.append(
             [
@@ -129,7 +132,16 @@ def table_of(kind, untouched, costs):
                 spread_text(summary["rss_mb"], 0),
             ]
         )
-    header = ["untouched partitions", "requests", "of these", "bytes read", "bytes written", "CPU s", "wall s", "peak RSS MB"]
+    header = [
+        "untouched partitions",
+        "requests",
+        "of these",
+        "bytes read",
+        "bytes written",
+        "CPU s",
+        "wall s",
+        "peak RSS MB",
+    ]
     return Table(f"_id is an {kind}" if kind[0] == "O" else f"_id is a {kind}", header, rows)
 
 
@@ -143,6 +155,6 @@ def targets_of(kind, costs):
             ("CPU", 1.15, lambda cost: cost["cpu"]),
         ):
             spread = measuring.spread([get(more) / get(less) for more, less in zip(costs[factor], costs[1])])
-            reached = spread_text(spread, 3) + "x"
+            reached = ratio_text(spread)
             targets.append(Target.at_most(work, against, what, limit, f"at most {limit}x", reached, spread["median"]))
     return targets

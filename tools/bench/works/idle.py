@@ -76,12 +76,16 @@ def told(costs, local, remote):
         wrong = next((cost["wrong"] for cost in costs[name] if cost["wrong"]), "")
         rows.append(
             [name, *(spread_text(summary[measure], digits) for measure, digits in zip(measuring.MEASURES, (2, 2, 0)))]
-            + [counted(asked), counted(store["by_method"]) if store else "", "**wrong**: " + wrong if wrong else "right"]
+            + [
+                counted(asked),
+                counted(store["by_method"]) if store else "",
+                "**wrong**: " + wrong if wrong else "right",
+            ]
         )
         wall, work = summary["wall"], f"{COLLECTIONS} collections, nothing new, {name}"
         value = None if wrong else wall["median"]
         targets.append(
-            Target.at_most(work, "-", "wall", limit, f"under {limit:.0f} s", spread_text(wall, 2) + " s", value)
+            Target.at_most(work, "-", "wall", limit, f"under {limit:.0f} s", spread_text(wall, 2, " s"), value)
         )
     finds, commands = asked.get("find", 0) / COLLECTIONS, sum(asked.values()) / COLLECTIONS
     work, reached = f"{COLLECTIONS} collections, nothing new", f"{finds:.2f} ({commands:.2f} commands of all kinds)"

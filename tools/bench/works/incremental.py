@@ -157,5 +157,14 @@ def table_of(title, change, costs, failures):
             size = rounds[-1]["bytes"]
             rows[-1] += [f"{rounds[-1]['files']:,}", amount(size), f"{size / change.bytes:.1f}"]
             rows[-1] += ["**wrong**: " + wrong if wrong else "right"]
-    header = ["tool", "wall s", "CPU s", "peak RSS MB", "files written", "written", "written per byte changed", "output"]
+    header = [
+        "tool",
+        "wall s",
+        "CPU s",
+        "peak RSS MB",
+        "files written",
+        "written",
+        "written per byte changed",
+        "output",
+    ]
     return Table(title + f", {amount(change.bytes)} of BSON", header, rows)

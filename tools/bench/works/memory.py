@@ -25,4 +25,8 @@ def run(bench):
         f"A dump of one unpartitioned collection, {FULL_MB} MiB at full size; in the second fold every row passes the "
         "merge and one in a hundred changes."
     ]
-    return {"tables": [Table("Folded with --memory 256MiB", ["fold", "what it took"], rows)], "targets": [target], "notes": notes}
+    return {
+        "tables": [Table("Folded with --memory 256MiB", ["fold", "what it took"], rows)],
+        "targets": [target],
+        "notes": notes,
+    }

@@ -81,11 +81,19 @@ def run(bench):
 def reason(failure):
     """The line of a traceback that names the error, cut where it goes on at length."""
     parts = str(failure).split(" / ")
-    return next((part for part in reversed(parts) if "Error" in part), parts[-1]).split(";")[0][:160]
+    return (
+        next((part for part in reversed(parts) if "Error" in part), parts[-1])
+        .split(";")[0]
+        .removeprefix("ended with 1: ")[:160]
+    )
 
 
 def read(pattern):
-    return [row for file in sorted(glob.glob(pattern, recursive=True)) for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
+    return [
+        row
+        for file in sorted(glob.glob(pattern, recursive=True))
+        for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()
+    ]
 
 
 def is_there(value):
@@ -118,4 +126,3 @@ def kept_by_dlt(folder):
 def line(title, kept):
     lost = [sum(field not in row for row in kept) for field in WHAT]
     return [title, f"{len(kept):,}", *(f"{count:,}" for count in lost)]
-

@@ -23,7 +23,9 @@ def run(bench):
         folder = bench.empty("rewritten")
         again = sum(rewritten(file, f"{folder}/{number}.parquet") for number, file in enumerate(files))
         state = sum(
-            os.path.getsize(os.path.join(at, file)) for at, _, found in os.walk(f"{lake.folder}/lake/_lakefold") for file in found
+            os.path.getsize(os.path.join(at, file))
+            for at, _, found in os.walk(f"{lake.folder}/lake/_lakefold")
+            for file in found
         )
         copied = by_duckdb(files, folder)
         bench.keep(f"output-{name}", {"lakefold": ours, "pyarrow": again, "duckdb": copied, "state": state})

@@ -42,9 +42,17 @@ def run(bench):
     bench.keep("retyping", costs)
     lines = [
         [what, f"{cost['wall']:.2f}", f"{cost['cpu']:.2f}", f"{cost['rss_mb']:.0f}"]
-        + [f"{collection['files']['written']:,}", f"{collection['files']['retyped']:,}", amount(collection["bytes"]["written"])]
+        + [
+            f"{collection['files']['written']:,}",
+            f"{collection['files']['retyped']:,}",
+            amount(collection["bytes"]["written"]),
+        ]
         for what, cost in costs.items()
         for collection in cost["record"]["collections"]
     ]
     header = ["run", "wall s", "CPU s", "peak RSS MB", "files written", "of them retyped", "written"]
-    return {"tables": [Table(f"{rows:,} rows in {PARTITIONS} partitions", header, lines)], "targets": [], "notes": ["Once, not in rounds."]}
+    return {
+        "tables": [Table(f"{rows:,} rows in {PARTITIONS} partitions", header, lines)],
+        "targets": [],
+        "notes": ["Once, not in rounds."],
+    }
