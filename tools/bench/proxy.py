@@ -27,14 +27,15 @@ class Proxy:
 
     def reset(self):
         self.requests = collections.Counter()
-        self.bytes_read = 0
+        self.bytes_read = collections.Counter()
         self.bytes_written = 0
 
     def counts(self):
         return {
             "requests": sum(self.requests.values()),
             "by_method": dict(self.requests),
-            "bytes_read": self.bytes_read,
+            "bytes_read": sum(self.bytes_read.values()),
+            "bytes_read_by_method": dict(self.bytes_read),
             "bytes_written": self.bytes_written,
         }
 
@@ -51,23 +52,26 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        answers = asyncio.ensure_future(self._answers(up_reader, writer))
+        # What is under way on this connection: there is one request at a time.
+        asked = [""]
+        answers = asyncio.ensure_future(self._answers(up_reader, writer, asked))
         try:
-            await self._requests(reader, up_writer)
+            await self._requests(reader, up_writer, asked)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client has gone
         finally:
             up_writer.close()
             await answers
 
-    async def _requests(self, reader, upstream):
+    async def _requests(self, reader, upstream, asked):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
             method, target, _ = first.split(" ", 2)
             headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
             length = int(headers.get("content-length", 0))
-            self.requests["LIST" if method == "GET" and "list-type" in target else method] += 1
+            asked[0] = "LIST" if method == "GET" and "list-type" in target else method
+            self.requests[asked[0]] += 1
             if self.delay:
                 await asyncio.sleep(self.delay)
             upstream.write(head)
@@ -81,10 +85,10 @@ class Proxy:
                 await upstream.drain()
             await upstream.drain()
 
-    async def _answers(self, upstream, writer):
+    async def _answers(self, upstream, writer, asked):
         try:
             while piece := await upstream.read(1 << 16):
-                self.bytes_read += len(piece)
+                self.bytes_read[asked[0]] += len(piece)
                 writer.write(piece)
                 await writer.drain()
         except ConnectionError:

@@ -38,10 +38,10 @@ def run(bench):
         for peer, measure, limit, text in TARGETS:
             targets.append(Target.of(f"full load of `{name}`", peer, measure, limit, text, costs, failures))
     notes.append(
-        "`bills` is cut by 60 dates and 6 facilities, `wide` by 60 dates. lakefold partitions, sorts, deduplicates, syncs and keeps its index; the drain writes nothing, and the peers "
-        "write one unsorted, unpartitioned file (dlt: a few files for each of its tables). zstd level 3 for lakefold, "
-        f'pymongoarrow and polars; dlt as it comes. lakefold runs with `memory = "{ours.MEMORY}"`. pymongoarrow is '
-        "told the columns, which is its fastest way."
+        "`bills` is cut by 60 dates and 6 facilities, `wide` by 60 dates. lakefold partitions, sorts, deduplicates, "
+        "syncs and keeps its index; the drain writes nothing, and the peers write one unsorted, unpartitioned file "
+        "(dlt: a few files for each of its tables). zstd level 3 for lakefold, pymongoarrow and polars; dlt as it "
+        f'comes. lakefold runs with `memory = "{ours.MEMORY}"`. pymongoarrow is told the columns, its fastest way.'
     )
     return {"tables": tables, "targets": targets, "notes": notes}
 

@@ -80,12 +80,8 @@ def run(bench):
 
 def reason(failure):
     """The line of a traceback that names the error, cut where it goes on at length."""
-    parts = str(failure).split(" / ")
-    return (
-        next((part for part in reversed(parts) if "Error" in part), parts[-1])
-        .split(";")[0]
-        .removeprefix("ended with 1: ")[:160]
-    )
+    parts = str(failure).removeprefix("ended with 1: ").split(" / ")
+    return next((part for part in reversed(parts) if "Error" in part), parts[-1]).split(";")[0][:160]
 
 
 def read(pattern):
