@@ -62,10 +62,14 @@ soak: test-servers ## The long versions: oracle (SEQUENCES=5000), fuzzer (FUZZ_S
 	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
 	LAKEFOLD_HAMMER_RUNS=100 $(CARGO) test --locked --test it clocks::writers -- --nocapture
 
+# Times are of the production build, unless somebody names a binary.
+BENCHED = $(if $(BUILT),$(TARGET)/release/lakefold,$(LAKEFOLD))
+DRAIN = $(dir $(BENCHED))examples/drain
+
 .PHONY: bench
-bench: $(BUILT) ## Fold a 2 GB collection with --memory 256MiB and print the peak memory; the cost of a type change
-	tools/bench-memory $(LAKEFOLD)
-	LAKEFOLD_BENCH_RETYPING=200 $(CARGO) test --locked --test it -- the_cost_of_a_type_change --nocapture
+bench: ## Measure against what one would use instead, write BENCH.md: SCALE=0.1 (1: hours) RUNS=5 ONLY=full,idle,...
+	$(if $(BUILT),$(CARGO) build --locked --release --bin lakefold --example drain)
+	SCALE='$(SCALE)' RUNS='$(RUNS)' ONLY='$(ONLY)' python3 tools/bench $(BENCHED) $(DRAIN)
 
 .PHONY: conformance
 conformance: test-servers ## object_store's own expectations against the S3 servers of the tests (docs/store-conformance.md)

@@ -1,0 +1,1 @@
+"""What lakefold is measured against, each a program of its own: `python -m peers.NAME ...` in this folder."""
