@@ -61,7 +61,8 @@ pub fn names(hospital: &Hospital) -> BTreeMap<String, (String, i64)> {
 /// See [`names`].
 fn facility_names(hospital: &Hospital, _: &Window) -> Answer {
     let rows = names(hospital).into_iter();
-    let rows = rows.map(|(facility, (name, spellings))| [Cell::Text(facility), Cell::Text(name), Cell::Whole(spellings)]);
+    let rows =
+        rows.map(|(facility, (name, spellings))| [Cell::Text(facility), Cell::Text(name), Cell::Whole(spellings)]);
     Answer::of(["facility_id", "name", "spellings"], rows)
 }
 
@@ -93,11 +94,11 @@ fn new_and_returning(hospital: &Hospital, window: &Window) -> Answer {
 
 /// How those who were registered in the months of the window had found the hospital.
 fn registrations(hospital: &Hospital, window: &Window) -> Answer {
-    let months = window.from[..7]..=window.to[..7];
+    let months = &window.from[..7]..=&window.to[..7];
     let mut sums = Sums::new();
     for patient in hospital.all("patients") {
         let month = month(patient, "registered_at");
-        if month.text().is_some_and(|month| months.contains(month)) {
+        if month.text().is_some_and(|month| months.contains(&month)) {
             sums.add([month, text(patient, "home_facility"), text(patient, "referral")], [ONE]);
         }
     }

@@ -81,7 +81,9 @@ impl Cell {
             Self::Null => value.is_null(),
             Self::Text(text) => value.as_str() == Some(text),
             Self::Whole(whole) => value.as_i64() == Some(*whole),
-            Self::Hundredths(exact) => number().is_some_and(|number: f64| (number - *exact as f64 / 100.0).abs() < 1e-5),
+            Self::Hundredths(exact) => {
+                number().is_some_and(|number: f64| (number - *exact as f64 / 100.0).abs() < 1e-5)
+            }
             Self::Real(real) => number().is_some_and(|number: f64| (number - real).abs() <= real.abs() * 1e-9),
         }
     }
@@ -139,7 +141,8 @@ impl Answer {
     pub fn complaint(&self, rows: &[Map<String, Value>]) -> Option<String> {
         for (at, (expected, row)) in self.rows.iter().zip(rows).enumerate() {
             let names: Vec<&str> = row.keys().map(String::as_str).collect();
-            let same_columns = names.len() == self.columns.len() && names.iter().all(|name| self.columns.contains(name));
+            let same_columns =
+                names.len() == self.columns.len() && names.iter().all(|name| self.columns.contains(name));
             if !same_columns {
                 return Some(format!("the columns are {names:?} and not {:?}", self.columns));
             }

@@ -52,9 +52,8 @@ fn allergies(hospital: &Hospital, _: &Window) -> Answer {
         }
     }
     let count = |all: BTreeSet<Cell>| Cell::Whole(i64::try_from(all.len()).expect("a count"));
-    let rows = patients.into_iter().map(|([facility, substance, severity], all)| {
-        [facility, substance, severity, count(all)]
-    });
+    let rows =
+        patients.into_iter().map(|([facility, substance, severity], all)| [facility, substance, severity, count(all)]);
     Answer::of(["facility_id", "substance", "severity", "patients"], rows)
 }
 

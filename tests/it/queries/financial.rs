@@ -2,9 +2,7 @@
 
 use super::Oracle;
 use super::answer::{Answer, Cell, Sums};
-use super::documents::{
-    Hospital, MINUTE, Window, at, between, day, hundredths, moment, month, parts, text, whole,
-};
+use super::documents::{Hospital, MINUTE, Window, at, between, day, hundredths, moment, month, parts, text, whole};
 use mongodb::bson::Document;
 
 pub const ORACLES: &[Oracle] = &[
@@ -158,8 +156,7 @@ fn revenue(hospital: &Hospital, window: &Window) -> Answer {
     let mut sums = Sums::new();
     for bill in not_cancelled(hospital, window) {
         let [day, facility] = place(bill);
-        let group =
-            [day, month(bill, "bill_date"), facility, text(bill, "department.name"), text(bill, "doctor.name")];
+        let group = [day, month(bill, "bill_date"), facility, text(bill, "department.name"), text(bill, "doctor.name")];
         sums.add(group, [ONE, hundredths(bill, "totals.net")]);
     }
     sums.answer(["date", "month", "facility_id", "department", "doctor", "bills", "net_revenue"])

@@ -25,15 +25,9 @@ use std::sync::Mutex;
 type Oracle = (&'static str, fn(&Hospital, &Window) -> Answer);
 
 fn oracles() -> impl Iterator<Item = &'static Oracle> {
-    [
-        administrative::ORACLES,
-        clinical::ORACLES,
-        financial::ORACLES,
-        inventory::ORACLES,
-        operational::ORACLES,
-    ]
-    .into_iter()
-    .flatten()
+    [administrative::ORACLES, clinical::ORACLES, financial::ORACLES, inventory::ORACLES, operational::ORACLES]
+        .into_iter()
+        .flatten()
 }
 
 /// Some weeks in the middle of the two months.
@@ -69,10 +63,10 @@ fn other_days_give_their_own_answer() {
 /// Asks the queries, two at a time, and tells of all that are wrong.
 fn compare(asked: &[(String, String)], window: &Window, params: &[(&str, &str)]) {
     let demo = Demo::shared();
-    let wrong = Mutex::new(Vec::new());
+    let wrong = &Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for half in asked.chunks(asked.len().div_ceil(2)) {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 for (name, sql) in half {
                     let rows = demo.rows(sql, params);
                     let Some((_, oracle)) = oracles().find(|(oracle, _)| oracle == name) else { continue };
@@ -86,6 +80,6 @@ fn compare(asked: &[(String, String)], window: &Window, params: &[(&str, &str)])
             });
         }
     });
-    let wrong = wrong.into_inner().expect("no test panicked here");
+    let wrong = wrong.lock().expect("no test panicked here");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -166,10 +166,7 @@ fn no_shows(hospital: &Hospital, window: &Window) -> Answer {
         ];
         let status = text(appointment, "status");
         let [kept, missed, cancelled] = ["completed", "no-show", "cancelled"].map(|word| status == word.into());
-        sums.add(
-            group,
-            [ONE, Cell::one_if(kept || missed), Cell::one_if(missed), Cell::one_if(cancelled)],
-        );
+        sums.add(group, [ONE, Cell::one_if(kept || missed), Cell::one_if(missed), Cell::one_if(cancelled)]);
     }
     sums.answer(["date", "facility_id", "department", "weekday", "appointments", "due", "no_shows", "cancelled"])
 }
