@@ -69,7 +69,6 @@ async fn a_lake_in_a_bucket_gives_the_same_rows_and_only_what_is_asked_for_is_re
     ask("SELECT count(*) FROM hospital.visit", "", "")
         .refused(2, &["hospital.visit ", "did you mean hospital.visits?"]);
     assert_eq!(gets(), 0, "what a table is not called is found out from its name");
-    ask("SELECT count(*) FROM hospital.bills", "", "").refused(2, &["hospital.bills"]);
 }
 
 /// Sorts and groups far more than it may keep, and spills: P10 for queries.

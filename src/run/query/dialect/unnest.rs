@@ -190,7 +190,7 @@ fn take_apart(select: &mut Select) -> Result<Vec<Unnested>> {
 fn name_columns(select: &mut Select, taken: &[Unnested]) {
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        let name = match expr {
+        let name = match &*expr {
             Expr::CompoundIdentifier(path) => path.last(),
             Expr::Identifier(name) if taken.iter().any(|unnested| unnested.column(name).is_some()) => Some(name),
             _ => None,
@@ -350,9 +350,9 @@ fn named(relation: &TableFactor) -> Option<String> {
 
 /// Wraps `relation` into a query that gives a row for each element of `list`, under the name it had.
 fn nest(relation: &mut TableFactor, owner: &Ident, list: Expr, hidden: Ident, keeps_rows: bool) -> Result<()> {
-    // DataFusion makes a row of NULL, and none of an empty list.
+    // DataFusion makes no row of NULL and of an empty list, so those become a list of NULL.
     let sql = if keeps_rows {
-        "SELECT *, unnest(CASE WHEN empty(l) THEN NULL ELSE l END) AS h FROM t"
+        "SELECT *, unnest(CASE WHEN cardinality(l) > 0 THEN l ELSE make_array(NULL) END) AS h FROM t"
     } else {
         "SELECT *, unnest(l) AS h FROM t WHERE l IS NOT NULL"
     };
