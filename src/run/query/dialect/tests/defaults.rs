@@ -24,8 +24,8 @@ async fn every_use_of_the_table_takes_the_default_and_the_value_given() {
         "SELECT count(*) AS n FROM hospital.bills AS b \
          WHERE b.date = (SELECT day FROM params) AND b.amount > (SELECT params.least FROM params)",
         "SELECT count(*) AS n FROM (SELECT * FROM hospital.bills CROSS JOIN params) AS b WHERE b.date = b.day AND b.amount > b.least",
-        ", some AS (SELECT b._id FROM hospital.bills AS b CROSS JOIN params WHERE b.date = params.day AND b.amount > params.least) \
-         SELECT count(*) AS n FROM some",
+        ", few AS (SELECT b._id FROM hospital.bills AS b CROSS JOIN params WHERE b.date = params.day AND b.amount > params.least) \
+         SELECT count(*) AS n FROM few",
     ] {
         let sql = format!("{DAY}{}{question}", if question.starts_with(',') { "" } else { " " });
         assert_eq!(ask(&lake, &sql, &[]).await, "n\n3\n", "{sql}");
