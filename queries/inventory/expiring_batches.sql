@@ -16,6 +16,7 @@ batches AS (
         batch.batch_no,
         batch.quantity,
         batch.quantity * batch.unit_cost AS value,
+        batch.expires_on <= as_of.at AS expired,
         date_diff('day', as_of.at, batch.expires_on) AS days
     FROM hospital.pharmacy_stock AS s
     CROSS JOIN UNNEST(
@@ -27,7 +28,7 @@ SELECT
     facility_id,
     medicine,
     CASE
-        WHEN days < 0 THEN '0 expired'
+        WHEN expired THEN '0 expired'
         WHEN days <= 30 THEN '1 within 30 days'
         WHEN days <= 90 THEN '2 within 90 days'
         ELSE '3 within 180 days'

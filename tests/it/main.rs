@@ -27,6 +27,7 @@ mod limits;
 mod names;
 mod oracle;
 mod privacy;
+mod queries;
 mod readers;
 mod replica;
 mod report;

@@ -187,4 +187,62 @@ mod tests {
         );
         Front::of(&format!("{most}-- chart: table\nSELECT 1 -- no: key"), "q.sql").unwrap();
     }
+
+    /// Everything a query can say.
+    const WHOLE: &str = "-- title: Due: by payer\n-- subject: financial\n-- question: Who owes?\n-- chart: stacked bar\n\
+        -- x: payer\n-- y: collected, due / 100 * due\n-- series: kind\n-- unit: INR\n-- date: date\n\
+        -- facility: facility_id\n-- names: id = name\n-- param: from_date first day: any\n";
+
+    #[test]
+    fn every_line_is_read() {
+        let front = Front::of(&format!("{WHOLE}WITH params AS (SELECT 1 AS one)\n-- x: no front matter any more"), "q")
+            .unwrap();
+        assert_eq!((front.title.as_str(), front.subject.as_str()), ("Due: by payer", "financial"));
+        assert_eq!((front.question.as_str(), front.kind), ("Who owes?", Some(ChartKind::StackedBar)));
+        let texts = [&front.x, &front.series, &front.unit, &front.date, &front.facility];
+        assert_eq!(texts.map(|text| text.as_deref()), ["payer", "kind", "INR", "date", "facility_id"].map(Some));
+        assert_eq!(front.names, Some(("id".to_owned(), "name".to_owned())));
+        assert_eq!(front.summed, ["collected", "due"], "a column is summed once, however often it is named");
+        let labels: Vec<&str> = front.measures.iter().map(|measure| measure.label.as_str()).collect();
+        assert_eq!(labels, ["collected", "due / 100 * due"]);
+        let terms: Vec<_> = front.measures[1].terms.iter().map(|term| (term.divides, term.of)).collect();
+        assert_eq!(terms, [(false, Operand::Sum(1)), (true, Operand::Number(100.0)), (false, Operand::Sum(1))]);
+        // Written on another system, and with what people put around words.
+        let other = WHOLE.replace('\n', "\r\n").replace("-- ", "--   ");
+        assert_eq!(Front::of(&format!("{other}SELECT 1"), "q").unwrap().x.as_deref(), Some("payer"));
+    }
+
+    #[test]
+    fn each_line_that_is_needed_is_asked_for() {
+        for key in ["title", "subject", "question", "chart", "x", "y"] {
+            let without: Vec<&str> = WHOLE.lines().filter(|line| !line.starts_with(&format!("-- {key}:"))).collect();
+            let said = refusal(&format!("{}\nSELECT 1", without.join("\n")));
+            assert_eq!(said, format!("q.sql: `{key}` is missing; add a line `-- {key}: …` before the SQL"));
+        }
+        assert!(refusal("").contains("`title` is missing") && refusal("\n-- title: T").contains("`title` is missing"));
+    }
+
+    #[test]
+    fn each_kind_of_chart_has_its_word() {
+        let charts = [ChartKind::Bar, ChartKind::StackedBar, ChartKind::Line, ChartKind::Doughnut, ChartKind::Table];
+        for (word, kind) in ["bar", "stacked bar", "line", "doughnut", "table"].into_iter().zip(charts) {
+            let text = WHOLE.replace("chart: stacked bar", &format!("chart: {word}"));
+            assert_eq!(Front::of(&text, "q").unwrap().kind, Some(kind));
+        }
+    }
+
+    #[test]
+    fn what_is_no_front_matter_is_refused() {
+        for (line, expected) in [
+            ("-- just a comment", "is no `-- key: value`; put other comments below the first line of SQL"),
+            ("--", "is no `-- key: value`; put other comments below the first line of SQL"),
+            ("-- names: id", "`names` is not of the form `id = name`; name two columns of the query"),
+            ("-- colour: red", "unknown key `colour`; the keys are"),
+            ("-- y: a,,b", "`` is no measure; write columns and numbers with ` * ` or ` / ` between them"),
+            ("-- y: a/b", "`a/b` is no measure"),
+        ] {
+            let said = refusal(&format!("-- title: T\n{line}\nSELECT 1"));
+            assert!(said.starts_with(&format!("q.sql:2: {expected}")), "{said}");
+        }
+    }
 }

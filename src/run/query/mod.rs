@@ -100,7 +100,9 @@ fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<Session
     let config = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, "public")
-        .with_sort_spill_reservation_bytes((pool / 16).clamp(1 << 20, 10 << 20));
+        .with_sort_spill_reservation_bytes((pool / 16).clamp(1 << 20, 10 << 20))
+        // Athena sorts NULL last, whichever way.
+        .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last");
     let session = SessionContext::new_with_config_rt(config, runtime);
     for function in dialect::functions::all() {
         session.register_udf(function);

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Write as _;
 
 impl TestLake {
-    async fn text(&self, format: ResultFormat, sql: &str, params: &[(&str, &str)]) -> Result<String> {
+    pub(super) async fn text(&self, format: ResultFormat, sql: &str, params: &[(&str, &str)]) -> Result<String> {
         let request = QueryRequest {
             sql: sql.into(),
             params: params.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
@@ -21,18 +21,18 @@ impl TestLake {
         Ok(String::from_utf8(out).unwrap())
     }
 
-    async fn csv(&self, sql: &str) -> String {
+    pub(super) async fn csv(&self, sql: &str) -> String {
         self.text(ResultFormat::Csv, sql, &[]).await.unwrap()
     }
 
-    async fn refusal(&self, sql: &str, params: &[(&str, &str)]) -> (Kind, String) {
+    pub(super) async fn refusal(&self, sql: &str, params: &[(&str, &str)]) -> (Kind, String) {
         let error = self.text(ResultFormat::Csv, sql, params).await.unwrap_err();
         (error.kind(), format!("{error}; {}", error.hint_text().unwrap_or("no hint")))
     }
 }
 
 /// Bills in three partitions, one of them without a facility.
-fn bills() -> TestLake {
+pub(super) fn bills() -> TestLake {
     let lake = TestLake::new();
     for (folder, ids, amounts) in [
         ("date=2024-05-01/id1=001", ["a", "b"], [10, 20]),

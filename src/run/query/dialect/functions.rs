@@ -1,43 +1,89 @@
 //! Functions that Athena has and DataFusion has not.
 
 use arrow::array::{ArrayRef, Int64Array, TimestampMillisecondArray};
-use arrow::datatypes::{DataType, TimeUnit};
-use chrono::{DateTime, Datelike, NaiveDateTime};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
 use datafusion::common::cast::{as_string_array, as_timestamp_millisecond_array};
-use datafusion::common::{Result, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use std::sync::Arc;
 
 const MILLIS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 
+/// The units of `date_diff`, as Trino lists them.
+const UNITS: [&str; 9] = ["millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"];
+
 /// `date_diff(unit, from, to)` and `day_of_week(time)`.
 pub(in crate::run::query) fn all() -> [ScalarUDF; 2] {
-    [
-        create_udf(
-            "date_diff",
-            vec![DataType::Utf8, MILLIS, MILLIS],
-            DataType::Int64,
-            Volatility::Immutable,
-            Arc::new(|args| {
-                let [unit, from, to] = &arrays(args)?[..] else { return exec_err!("date_diff takes three values") };
-                date_diff(as_string_array(unit)?.iter(), from, to)
-            }),
-        ),
-        create_udf(
-            "day_of_week",
-            vec![MILLIS],
-            DataType::Int64,
-            Volatility::Immutable,
-            Arc::new(|args| {
-                let [time] = &arrays(args)?[..] else { return exec_err!("day_of_week takes one value") };
-                day_of_week(time)
-            }),
-        ),
-    ]
+    [Which::DateDiff, Which::DayOfWeek]
+        .map(|which| ScalarUDF::from(OfTimes { which, signature: Signature::user_defined(Volatility::Immutable) }))
 }
 
-fn arrays(args: &[ColumnarValue]) -> Result<Vec<ArrayRef>> {
-    ColumnarValue::values_to_arrays(args)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Which {
+    DateDiff,
+    DayOfWeek,
+}
+
+/// A function of times, which are days too, and of any precision: what is finer than a millisecond makes no difference.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OfTimes {
+    which: Which,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for OfTimes {
+    fn name(&self) -> &str {
+        match self.which {
+            Which::DateDiff => "date_diff",
+            Which::DayOfWeek => "day_of_week",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        use DataType::{Date32, Date64, LargeUtf8, Null, Timestamp, Utf8, Utf8View};
+        let is_text = |kind: &DataType| matches!(kind, Utf8 | LargeUtf8 | Utf8View | Null);
+        let is_time = |kind: &DataType| matches!(kind, Timestamp(..) | Date32 | Date64 | Null);
+        match (self.which, given) {
+            (Which::DateDiff, [unit, from, to]) if is_text(unit) && is_time(from) && is_time(to) => {
+                Ok(vec![Utf8, MILLIS, MILLIS])
+            }
+            (Which::DateDiff, _) => plan_err!("date_diff takes a unit and two times, as date_diff('day', a, b)"),
+            (Which::DayOfWeek, [time]) if is_time(time) => Ok(vec![MILLIS]),
+            (Which::DayOfWeek, _) => plan_err!("day_of_week takes one time"),
+        }
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        // A unit is written down in the query nearly always, so that it is known to be none before a row is read.
+        if self.which == Which::DateDiff
+            && let Some(Some(unit)) = args.scalar_arguments.first().and_then(|unit| (*unit)?.try_as_str())
+            && !UNITS.contains(&unit.to_ascii_lowercase().as_str())
+        {
+            return plan_err!("date_diff knows no `{unit}`, but {}", UNITS.join(", "));
+        }
+        Ok(Arc::new(Field::new(self.name(), DataType::Int64, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let columns: Vec<ArrayRef> =
+            args.args.iter().map(|arg| arg.to_array_of_size(args.number_rows)).collect::<Result<_>>()?;
+        match (self.which, columns.as_slice()) {
+            (Which::DateDiff, [unit, from, to]) => date_diff(as_string_array(unit)?.iter(), from, to),
+            (Which::DayOfWeek, [time]) => day_of_week(time),
+            _ => exec_err!("{} is called with {} values", self.name(), columns.len()),
+        }
+    }
 }
 
 /// Whole units from one time to another, cut towards zero, as Trino counts them.
@@ -67,18 +113,25 @@ fn difference(unit: &str, from: i64, to: i64) -> Result<i64> {
         "month" => months(from, to),
         "quarter" => months(from, to) / 3,
         "year" => months(from, to) / 12,
-        _ => return exec_err!("date_diff knows millisecond, second, minute, hour, day, week, month, quarter and year"),
+        _ => return exec_err!("date_diff knows no such unit, but {}", UNITS.join(", ")),
     })
 }
 
+/// A month is over on the same day of a later one, or on the last day of one that has no such day: from 31 January to
+/// 29 February it is one.
 fn months(from: i64, to: i64) -> i64 {
     if from > to {
         return -months(to, from);
     }
     let (Some(from), Some(to)) = (moment(from), moment(to)) else { return 0 };
     let of = |t: NaiveDateTime| i64::from(t.year()) * 12 + i64::from(t.month0());
-    let begun = (to.day(), to.time()) < (from.day(), from.time());
+    let day = if is_last_of_its_month(to.date()) { from.day().min(to.day()) } else { from.day() };
+    let begun = (to.day(), to.time()) < (day, from.time());
     of(to) - of(from) - i64::from(begun)
+}
+
+fn is_last_of_its_month(day: NaiveDate) -> bool {
+    day.succ_opt().is_none_or(|next| next.day() == 1)
 }
 
 fn moment(millis: i64) -> Option<NaiveDateTime> {

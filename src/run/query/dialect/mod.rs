@@ -5,7 +5,8 @@
 //! | `CROSS JOIN UNNEST(transform(b.items, i -> ROW(i.code, i.amount))) AS item(code, amount)` | [`unnest`] |
 //! | `CROSS JOIN UNNEST(p.phone) AS phone(number)`, `LEFT JOIN UNNEST(…) … ON TRUE` | [`unnest`] |
 //! | `WITH params AS (SELECT DATE '2024-03-01' AS from_date, …)` as the place of parameters | [`defaults`] |
-//! | `element_at(items, 1).code` | [`unnest`] |
+//! | `FROM hospital.patients AS p, UNNEST(p.phone) AS phone(number)` | [`unnest`] |
+//! | `element_at(items, 1).code`, `element_at(map, 'key')` | [`unnest`] |
 //! | `date_diff('day', a, b)`, `day_of_week(a)` | [`functions`] |
 //!
 //! A list of documents is always taken apart by naming the fields (`transform` and `ROW`): Athena would otherwise
@@ -13,6 +14,8 @@
 
 mod defaults;
 pub(super) mod functions;
+#[cfg(test)]
+mod tests;
 mod unnest;
 
 use crate::error::Result;
