@@ -12,7 +12,7 @@
 //! FROM (SELECT *, unnest(b.line_items) AS _item FROM hospital.bills AS b WHERE b.line_items IS NOT NULL) AS b
 //! ```
 //!
-//! and `item.rate` becomes `b._item['tax']['rate']`. A list may lie in an element of another one
+//! (with `WITH ORDINALITY` also a number for each element), and `item.rate` becomes `b._item['tax']['rate']`. A list may lie in an element of another one
 //! (`UNNEST(item.components)`).
 
 use super::{field_of, folded};
@@ -128,8 +128,8 @@ fn of_join(join: Join, tables: &mut TableWithJoins, earlier: &[Unnested]) -> Res
         }
         _ => return Err(refused("UNNEST is joined by something else than CROSS JOIN or LEFT JOIN … ON TRUE")),
     };
-    let TableFactor::UNNEST { alias: Some(alias), mut array_exprs, with_ordinality: false, .. } = join.relation else {
-        return Err(refused("UNNEST has no name, or is WITH ORDINALITY"));
+    let TableFactor::UNNEST { alias: Some(alias), mut array_exprs, with_ordinality, .. } = join.relation else {
+        return Err(refused("UNNEST has no name"));
     };
     let (Some(array), true) = (array_exprs.pop(), array_exprs.is_empty()) else {
         return Err(refused("UNNEST takes several lists apart at once"));
@@ -140,14 +140,15 @@ fn of_join(join: Join, tables: &mut TableWithJoins, earlier: &[Unnested]) -> Res
     }
 
     let hidden = Ident::new(format!("_{}", folded(&alias.name)));
+    let number = with_ordinality.then(|| Ident::new(format!("_{}_number", folded(&alias.name))));
     let owner = owner(&list)
         .and_then(|name| relation(tables, &name).map(|relation| (name, relation)))
         .ok_or_else(|| refused("the list of UNNEST does not begin with the name of a table beside it"))?;
     let (owner, relation) = owner;
-    nest(relation, &owner, list, hidden.clone(), keeps_rows)?;
+    nest(relation, &owner, &list, (hidden.clone(), number.clone()), keeps_rows)?;
 
-    let root = Expr::CompoundIdentifier(vec![owner, hidden]);
-    let values = match element {
+    let root = Expr::CompoundIdentifier(vec![owner.clone(), hidden]);
+    let mut values = match element {
         None => vec![root],
         Some((parameter, mut values)) => {
             let unnested = Unnested { alias: folded(&parameter), columns: Vec::new() };
@@ -157,6 +158,7 @@ fn of_join(join: Join, tables: &mut TableWithJoins, earlier: &[Unnested]) -> Res
             values
         }
     };
+    values.extend(number.map(|number| Expr::CompoundIdentifier(vec![owner, number])));
     if values.len() != alias.columns.len() {
         let (fields, names) = (values.len(), alias.columns.len());
         return Err(refused(format!("UNNEST gives {fields} column(s), its name lists {names}")));
@@ -221,24 +223,32 @@ fn named(relation: &TableFactor) -> Option<String> {
     }
 }
 
-/// Wraps `relation` into a query that gives a row for each element of `list`, under the name it had.
-fn nest(relation: &mut TableFactor, owner: &Ident, list: Expr, hidden: Ident, keeps_rows: bool) -> Result<()> {
+/// Wraps `relation` into a query that gives a row for each element of `list`, under the name it had; what the column of
+/// the elements is called, and that of their numbers where they are wanted.
+fn nest(
+    relation: &mut TableFactor,
+    owner: &Ident,
+    list: &Expr,
+    (hidden, number): (Ident, Option<Ident>),
+    keeps_rows: bool,
+) -> Result<()> {
+    let numbers = if number.is_some() { ", unnest(generate_series(1, cardinality(l))) AS n" } else { "" };
     // An empty list is stored as NULL, so one condition stands for both.
-    let sql = if keeps_rows {
-        "SELECT *, unnest(l) AS h FROM t"
-    } else {
-        "SELECT *, unnest(l) AS h FROM t WHERE l IS NOT NULL"
-    };
+    let condition = if keeps_rows { "" } else { " WHERE l IS NOT NULL" };
+    let sql = format!("SELECT *, unnest(l) AS h{numbers} FROM t{condition}");
     let mut subquery = Parser::new(&GenericDialect)
-        .try_with_sql(sql)
+        .try_with_sql(&sql)
         .and_then(|mut parser| parser.parse_query())
         .or_error(Kind::Invariant, "the query's UNNEST")?;
-    let _: ControlFlow<()> = subquery.visit(&mut Elements { parameter: "l", root: &list });
+    let _: ControlFlow<()> = subquery.visit(&mut Elements { parameter: "l", root: list });
     let SetExpr::Select(select) = subquery.body.as_mut() else {
         return Err(Error::new(Kind::Invariant, "the query's UNNEST is no SELECT"));
     };
-    if let Some(SelectItem::ExprWithAlias { alias, .. }) = select.projection.last_mut() {
-        *alias = hidden;
+    let names = [Some(hidden), number].into_iter().flatten();
+    for (item, name) in select.projection.iter_mut().skip(1).zip(names) {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            *alias = name;
+        }
     }
     let named = TableAlias { explicit: true, name: owner.clone(), columns: Vec::new(), at: None };
     for tables in &mut select.from {
