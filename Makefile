@@ -48,7 +48,7 @@ test: test-servers ## Install the test servers, run every test
 	$(CARGO) test --locked
 
 .PHONY: test-servers
-test-servers: ## Install mongod, the S3 stand-ins and other readers of Parquet into .tools/ (mongod is under the SSPL)
+test-servers: ## Install mongod, the S3 stand-ins, a Chromium and other readers of Parquet into .tools/ (mongod is under the SSPL)
 	@tools/install-test-servers
 
 .PHONY: soak

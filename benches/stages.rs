@@ -4,38 +4,72 @@
 
 mod work;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use std::hint::black_box;
+use divan::Bencher;
+use divan::counter::BytesCount;
+use lakefold::merge::stage::Staged;
+use lakefold::model::batch::{RawBatch, ShapedBatch};
 use std::sync::Arc;
+use tempfile::TempDir;
 use work::{Table, corpus, decode, shaper, stage};
 
 /// Documents of the corpus.
 const BILLS: i64 = 10_000;
 
-fn stages(criterion: &mut Criterion) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let raw = corpus(BILLS, None);
-    let mut first = shaper(None);
-    let shaped = decode(&mut first, &raw);
-    let table = Table { table: Arc::new(first.table().clone()), folder: folder.path() };
-    let staged = stage(shaped.clone(), folder.path());
-    table.write(&staged);
-    let changed = decode(&mut shaper(Some(first.table().clone())), &corpus(BILLS, Some(100)));
-    let changes = stage(changed, folder.path());
-
-    let mut group = criterion.benchmark_group("stages");
-    let bytes = raw.iter().map(|batch| batch.bytes() as u64).sum();
-    group.throughput(Throughput::Bytes(bytes)).sample_size(20);
-    group.bench_function("decode", |bencher| {
-        bencher.iter_batched(|| shaper(None), |mut shaper| black_box(decode(&mut shaper, &raw)), BatchSize::LargeInput);
-    });
-    group.bench_function("stage", |bencher| {
-        bencher.iter_batched(|| shaped.clone(), |rows| black_box(stage(rows, folder.path())), BatchSize::LargeInput);
-    });
-    group.bench_function("write", |bencher| bencher.iter(|| black_box(table.write(&staged))));
-    group.bench_function("merge", |bencher| bencher.iter(|| black_box(table.merge(&changes))));
-    group.finish();
+fn main() {
+    divan::main();
 }
 
-criterion_group!(benches, stages);
-criterion_main!(benches);
+/// A folded table and its source.
+struct Folded {
+    raw: Vec<RawBatch>,
+    shaped: Vec<ShapedBatch>,
+    staged: Staged,
+    changes: Staged,
+    table: Table,
+    /// Removed when the bench ends.
+    folder: TempDir,
+}
+
+impl Folded {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let raw = corpus(BILLS, None);
+        let mut first = shaper(None);
+        let shaped = decode(&mut first, &raw);
+        let table = Table { table: Arc::new(first.table().clone()), folder: folder.path().to_owned() };
+        let staged = stage(shaped.clone(), folder.path());
+        table.write(&staged);
+        let changed = decode(&mut shaper(Some(first.table().clone())), &corpus(BILLS, Some(100)));
+        let changes = stage(changed, folder.path());
+        Self { raw, shaped, staged, changes, table, folder }
+    }
+
+    fn bytes(&self) -> BytesCount {
+        BytesCount::new(self.raw.iter().map(RawBatch::bytes).sum::<usize>())
+    }
+}
+
+#[divan::bench(sample_count = 20)]
+fn a_decode(bencher: Bencher) {
+    let folded = Folded::new();
+    bencher.counter(folded.bytes()).with_inputs(|| shaper(None)).bench_refs(|shaper| decode(shaper, &folded.raw));
+}
+
+#[divan::bench(sample_count = 20)]
+fn b_stage(bencher: Bencher) {
+    let folded = Folded::new();
+    let counted = bencher.counter(folded.bytes()).with_inputs(|| folded.shaped.clone());
+    counted.bench_values(|shaped| stage(shaped, folded.folder.path()));
+}
+
+#[divan::bench(sample_count = 20)]
+fn c_write(bencher: Bencher) {
+    let folded = Folded::new();
+    bencher.counter(folded.bytes()).bench(|| folded.table.write(&folded.staged));
+}
+
+#[divan::bench(sample_count = 20)]
+fn d_merge(bencher: Bencher) {
+    let folded = Folded::new();
+    bencher.counter(folded.bytes()).bench(|| folded.table.merge(&folded.changes));
+}

@@ -21,7 +21,7 @@ use lakefold::model::table::{TableSchema, TableSettings};
 use lakefold::shape::{Shaper, id_hashes};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Rows of a batch on its way through the merge.
@@ -142,14 +142,14 @@ impl Shapes for Settled {
 }
 
 /// A table on local disk.
-pub struct Table<'a> {
+pub struct Table {
     /// Its schema.
     pub table: Arc<TableSchema>,
     /// Where its files are.
-    pub folder: &'a Path,
+    pub folder: PathBuf,
 }
 
-impl Table<'_> {
+impl Table {
     /// Every partition of `staged` into a file of its own.
     #[inline(never)]
     pub fn write(&self, staged: &Staged) -> FoldCounts {

@@ -170,14 +170,21 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
     /// The collection, as MongoDB spells it
-    #[arg(value_name = "DB.COLL", value_parser = namespace)]
-    pub collection: Namespace,
+    #[arg(value_name = "DB.COLL", value_parser = namespace, required_unless_present_any = ["ddl", "views"])]
+    pub collection: Option<Namespace>,
     /// Print JSON instead of a table
-    #[arg(long, conflicts_with = "ddl")]
+    #[arg(long, conflicts_with_all = ["ddl", "views"])]
     pub json: bool,
-    /// Print Athena's CREATE EXTERNAL TABLE instead of a table
-    #[arg(long)]
+    /// Print Athena's CREATE EXTERNAL TABLE instead of a table; of all tables when none is named
+    #[arg(long, conflicts_with = "views")]
     pub ddl: bool,
+    /// With --ddl: let Athena work the partitions out instead of asking the catalog for them
+    #[arg(long, requires = "ddl")]
+    pub projection: bool,
+    /// Print Athena's CREATE VIEWs of flat columns, for tools that know no documents and no lists; of all tables when
+    /// none is named
+    #[arg(long)]
+    pub views: bool,
 }
 
 /// Flags of `report`.
@@ -329,6 +336,9 @@ mod tests {
         assert_eq!(refused("lakefold schema"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold schema bills"), ErrorKind::ValueValidation);
         assert_eq!(refused("lakefold schema h.bills --ddl --json"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold schema h.bills --ddl --views"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("lakefold schema h.bills --projection"), ErrorKind::MissingRequiredArgument);
+        assert!(parse("lakefold schema --views").is_ok() && parse("lakefold schema --ddl --projection").is_ok());
         assert_eq!(refused("lakefold report --send --json"), ErrorKind::ArgumentConflict);
         assert_eq!(refused("lakefold query"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("lakefold query -e x y.sql"), ErrorKind::ArgumentConflict);

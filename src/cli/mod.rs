@@ -20,7 +20,9 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::collection::{CollectionSpec, Namespace};
 use crate::model::lag;
 use crate::model::problem::Problem;
+use crate::model::projection::Projection;
 use crate::model::record::RunRecord;
+use crate::model::settings::Settings;
 use crate::model::signal::Signal;
 use crate::model::status::CollectionStatus;
 use crate::{manifest, notify, run, synth};
@@ -216,15 +218,40 @@ async fn schema(global: &Global, args: &SchemaArgs) -> u8 {
         Ok(found) => found,
         Err(why) => return refused(global, why),
     };
-    let shown = run::schema::schema(&settings, &specs, &args.collection).await.and_then(|table| {
-        let text = match () {
-            () if args.json => json(&table)?,
-            () if args.ddl => notify::ddl(&table),
-            () => notify::schema_table(&table, printer::width()),
-        };
-        printer::result(&text)
-    });
+    let shown = shown_schema(&settings, &specs, args).await.and_then(|text| printer::result(&text));
     ended(global, shown, |_| exit::FAILED)
+}
+
+/// The table that was named, or all that there are.
+async fn shown_schema(settings: &Settings, specs: &[CollectionSpec], args: &SchemaArgs) -> Result<String> {
+    let tables = match &args.collection {
+        Some(namespace) => vec![(namespace.clone(), run::schema::schema(settings, specs, namespace).await?)],
+        None => run::schema::schemas(settings, specs).await?,
+    };
+    let mut texts = Vec::new();
+    for (namespace, table) in &tables {
+        texts.push(match () {
+            () if args.json => json(table)?,
+            () if args.views => notify::views(table),
+            () if args.ddl => notify::ddl(table, projection(settings, namespace, args).await?.as_ref()),
+            () => notify::schema_table(table, printer::width()),
+        });
+    }
+    Ok(texts.join("\n"))
+}
+
+/// Of all tables, one that cannot be projected is named and keeps a plain statement.
+async fn projection(settings: &Settings, namespace: &Namespace, args: &SchemaArgs) -> Result<Option<Projection>> {
+    if !args.projection {
+        return Ok(None);
+    }
+    match run::schema::projection(settings, namespace).await {
+        Err(error) if args.collection.is_none() && error.kind() == Kind::Input => {
+            tracing::warn!(collection = %namespace, "{error}");
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 async fn synth(global: &Global, args: &SynthArgs) -> u8 {

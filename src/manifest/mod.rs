@@ -13,6 +13,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use partition::keys;
 pub use proposed::proposed;
 
 use crate::model::collection::CollectionSpec;

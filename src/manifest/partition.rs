@@ -13,6 +13,11 @@ const FUNCTIONS: [(&str, PartitionUnit); 4] = [
     ("hour", PartitionUnit::Hour),
 ];
 
+/// The keys of a `partition_by` that was accepted before.
+pub fn keys(text: &str) -> Vec<PartitionKey> {
+    parse(text, 0, &mut Problems::new("partition_by"))
+}
+
 /// The keys in folder order; each that is wrong becomes a problem at `line` and is left out.
 pub(super) fn parse(text: &str, line: u64, problems: &mut Problems) -> Vec<PartitionKey> {
     let mut keys: Vec<PartitionKey> = Vec::new();

@@ -39,6 +39,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod views;
 mod webhook;
 pub(crate) mod words;
 
@@ -50,6 +51,7 @@ pub use plan_table::plan_table;
 pub use schema_table::schema_table;
 pub use status_table::status_table;
 pub use summary::summary;
+pub use views::views;
 
 use crate::model::finding::Probe;
 use crate::model::record::{NotificationRecord, RunRecord};

@@ -46,7 +46,7 @@ fn the_counted_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut first = shaper(None);
     let shaped = decode(&mut first, &corpus(BILLS, None));
-    let table = Table { table: Arc::new(first.table().clone()), folder: folder.path() };
+    let table = Table { table: Arc::new(first.table().clone()), folder: folder.path().to_owned() };
     assert_eq!(table.write(&stage(shaped, folder.path())).inserted, BILLS as u64);
     if std::env::var(STAGE).is_ok_and(|stage| stage != "merge") {
         return;

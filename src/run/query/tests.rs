@@ -127,6 +127,26 @@ async fn columns_and_struct_children_a_file_lacks_are_null_at_every_depth() {
     );
     let rows = lake.csv("SELECT name.last IS NULL AS l, name.first AS f, items[2]['price'] AS p FROM hospital.patients WHERE name.last IS NULL").await;
     assert_eq!(rows, "l,f,p\ntrue,Asha,\n");
+    let numbered = "SELECT p._id, i.n, i.e.sku, i.e.tax.rate FROM hospital.patients AS p \
+                    CROSS JOIN UNNEST(transform(p.items, x -> ROW(x))) WITH ORDINALITY AS i(e, n) ORDER BY i.n DESC";
+    assert_eq!(lake.csv(numbered).await, "_id,n,sku,rate\n1,2,y,\n1,1,x,\n");
+}
+
+#[tokio::test]
+async fn lists_of_any_plain_values_become_texts() {
+    let lake = bills();
+    for (list, text) in [
+        ("make_array(1, NULL, 2), ', '", "\"1, 2\""),
+        ("make_array(CAST(1.5 AS decimal(38, 10)), NULL), ', ', '-'", "\"1.5000000000, -\""),
+        ("make_array(TIMESTAMP '2024-05-01T10:00:00', NULL), '|'", "2024-05-01T10:00:00"),
+        ("make_array(true, false), ' '", "true false"),
+        ("flatten(make_array(make_array('a'), make_array('b', 'c'))), ','", "\"a,b,c\""),
+        ("map_values(MAP {'x': 1, 'y': NULL}), ', ', ''", "\"1, \""),
+    ] {
+        assert_eq!(lake.csv(&format!("SELECT array_join({list}) AS t")).await, format!("t\n{text}\n"), "{list}");
+    }
+    assert_eq!(lake.csv("SELECT array_join(CAST(NULL AS bigint[]), ',') IS NULL AS t").await, "t\ntrue\n");
+    assert_eq!(lake.refusal("SELECT array_join('a', ',')", &[]).await.0, Kind::Input);
 }
 
 #[tokio::test]

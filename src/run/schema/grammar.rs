@@ -42,6 +42,8 @@ pub struct Statement {
     pub table: String,
     pub columns: Vec<Declared>,
     pub partition_keys: Vec<String>,
+    /// Name and value, in their order; no name twice.
+    pub properties: Vec<(String, String)>,
 }
 
 impl Statement {
@@ -78,17 +80,21 @@ impl Statement {
         parser.token("LOCATION")?;
         parser.literal()?;
         parser.token("TBLPROPERTIES (")?;
+        let mut properties: Vec<(String, String)> = Vec::new();
         loop {
-            parser.literal()?;
+            let name = parser.literal()?;
             parser.token("=")?;
-            parser.literal()?;
+            if properties.iter().any(|(other, _)| *other == name) {
+                return Err(format!("two properties are named {name}"));
+            }
+            properties.push((name, parser.literal()?));
             if !parser.take(",") {
                 break;
             }
         }
         parser.token(");")?;
         if parser.rest.trim().is_empty() {
-            Ok(Self { database, table, columns, partition_keys })
+            Ok(Self { database, table, columns, partition_keys, properties })
         } else {
             Err(parser.expected("the end"))
         }

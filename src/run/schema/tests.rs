@@ -3,6 +3,7 @@ use super::*;
 use crate::lake::Expect;
 use crate::model::batch::RawBatch;
 use crate::model::secret::Secret;
+use crate::model::flat;
 use crate::model::settings::{LakeSettings, Timestamps};
 use crate::model::table::TableSettings;
 use crate::shape::Shaper;
@@ -64,9 +65,11 @@ fn shaped(row: &str, documents: &[Document]) -> TableDescription {
 
 /// Everything a catalog asks of the table's statement; the statement itself must parse.
 fn agrees_with_athena(table: &TableDescription) {
-    let ddl = notify::ddl(table);
+    let ddl = notify::ddl(table, None);
     let statement = Statement::parse(&ddl).unwrap_or_else(|why| panic!("{why}\n{ddl}"));
+    has_views(table);
     assert_eq!((statement.database, statement.table), (table.catalog_database.clone(), table.table.clone()));
+    assert_eq!(statement.properties[0], ("classification".to_owned(), "parquet".to_owned()));
     assert_eq!(statement.partition_keys, table.partition_keys);
     let mut names: HashSet<String> = statement.partition_keys.into_iter().collect();
     assert_eq!(statement.columns.len(), table.columns.len());
@@ -83,6 +86,20 @@ fn agrees_with_athena(table: &TableDescription) {
     }
 }
 
+/// Views have names and columns of their own, whatever the documents look like.
+fn has_views(table: &TableDescription) {
+    let views = flat::views(table);
+    let mut names = HashSet::new();
+    for view in &views {
+        assert!(view.name.len() <= 255 && names.insert(&view.name), "{}", view.name);
+        let mut columns = HashSet::new();
+        for column in &view.columns {
+            assert!(column.name.len() <= 255 && columns.insert(&column.name), "{}: {}", view.name, column.name);
+        }
+    }
+    assert_eq!(notify::views(table).matches("CREATE OR REPLACE VIEW").count(), views.len());
+}
+
 /// Control characters of names are shown as spaces.
 fn spaced(name: &str) -> String {
     name.replace(|c: char| c.is_control() || c == ' ', "")
@@ -93,7 +110,7 @@ fn a_statement_speaks_of_renamed_columns_partitions_and_own_columns() {
     let documents = [doc! { "_id": 1, "Site's": "a", "at": DateTime::now(), "date": { "_x": [1, { "order": 2 }] } }];
     let table = shaped("Hospital,my.bills,at,date=day(at)", &documents);
     agrees_with_athena(&table);
-    let ddl = notify::ddl(&table);
+    let ddl = notify::ddl(&table, None);
     for line in [
         "CREATE EXTERNAL TABLE `hospital`.`my_bills` (",
         "  `_modified_ms` bigint,",
@@ -159,6 +176,6 @@ fn guarded_tables_have_a_statement_too() {
     let table =
         shaped("h,torture,,date=day(at)", &[doc! { "_id": 1, "keyed": keyed, "wide": { "a": wide }, "deep": deep }]);
     agrees_with_athena(&table);
-    assert!(notify::ddl(&table).contains("`keyed` map<string,bigint>"));
+    assert!(notify::ddl(&table, None).contains("`keyed` map<string,bigint>"));
     assert!(!format!("{table:?}").contains("<17>"), "keys used as data are never listed");
 }

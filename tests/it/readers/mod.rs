@@ -83,6 +83,7 @@ fn takes_the_statement(place: &Workplace, table: &str, schema: &Value) {
     let ddl = place.lakefold(&["schema", &format!("t.{table}"), "--env", "test", "--ddl"]).stdout;
     let statement = Statement::parse(&ddl).unwrap_or_else(|why| panic!("{why}\n{ddl}"));
     assert_eq!((statement.database.as_str(), statement.table.as_str()), ("t", table));
+    assert!(statement.properties.contains(&("classification".to_owned(), "parquet".to_owned())));
     assert_eq!(json!(statement.partition_keys), schema["partition_keys"]);
     let columns = schema["columns"].as_array().expect("columns");
     assert_eq!(statement.columns.len(), columns.len());

@@ -2,6 +2,8 @@
 
 pub mod answering;
 pub mod authority;
+pub mod browser;
+pub mod demo;
 pub mod dump;
 pub mod eml;
 pub mod folding;

@@ -1,9 +1,10 @@
 //! Functions that Athena has and DataFusion has not.
 
-use arrow::array::{ArrayRef, Int64Array, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, Int64Array, StringBuilder, TimestampMillisecondArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
-use datafusion::common::cast::{as_string_array, as_timestamp_millisecond_array};
+use datafusion::common::cast::{as_list_array, as_string_array, as_timestamp_millisecond_array};
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -15,10 +16,53 @@ const MILLIS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 /// The units of `date_diff`, as Trino lists them.
 const UNITS: [&str; 9] = ["millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"];
 
-/// `date_diff(unit, from, to)` and `day_of_week(time)`.
-pub(in crate::run::query) fn all() -> [ScalarUDF; 2] {
-    [Which::DateDiff, Which::DayOfWeek]
-        .map(|which| ScalarUDF::from(OfTimes { which, signature: Signature::user_defined(Volatility::Immutable) }))
+/// `date_diff(unit, from, to)`, `day_of_week(time)` and `array_join(list, delimiter[, missing])`.
+pub(in crate::run::query) fn all() -> [ScalarUDF; 3] {
+    let of_times =
+        |which| ScalarUDF::from(OfTimes { which, signature: Signature::user_defined(Volatility::Immutable) });
+    let array_join = ScalarUDF::from(ArrayJoin(Signature::variadic_any(Volatility::Immutable)));
+    [of_times(Which::DateDiff), of_times(Which::DayOfWeek), array_join]
+}
+
+/// The values of a list as one text. DataFusion's own knows neither times nor decimals.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ArrayJoin(Signature);
+
+impl ScalarUDFImpl for ArrayJoin {
+    fn name(&self) -> &'static str {
+        "array_join"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
+        match args {
+            [DataType::List(_), DataType::Utf8, ..] if args.len() <= 3 => Ok(DataType::Utf8),
+            _ => plan_err!("array_join takes a list, a text between its values, and a text for those that are missing"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let args = ColumnarValue::values_to_arrays(&args.args)?;
+        let [list, between, missing @ ..] = args.as_slice() else { return exec_err!("array_join takes two values") };
+        let texts = cast(list, &DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))?;
+        let (texts, between) = (as_list_array(&texts)?, as_string_array(between)?);
+        let missing = missing.first().map(|missing| as_string_array(missing)).transpose()?;
+        let mut joined = StringBuilder::new();
+        for row in 0..texts.len() {
+            if texts.is_null(row) || between.is_null(row) {
+                joined.append_null();
+                continue;
+            }
+            let values = texts.value(row);
+            let missing = missing.filter(|missing| missing.is_valid(row)).map(|missing| missing.value(row));
+            let values: Vec<&str> = as_string_array(&values)?.iter().filter_map(|value| value.or(missing)).collect();
+            joined.append_value(values.join(between.value(row)));
+        }
+        Ok(ColumnarValue::Array(Arc::new(joined.finish())))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,8 +6,9 @@
 //! | `CROSS JOIN UNNEST(p.phone) AS phone(number)`, `LEFT JOIN UNNEST(…) … ON TRUE` | [`unnest`] |
 //! | `WITH params AS (SELECT DATE '2024-03-01' AS from_date, …)` as the place of parameters | [`defaults`] |
 //! | `FROM hospital.patients AS p, UNNEST(p.phone) AS phone(number)` | [`unnest`] |
+//! | `UNNEST(…) WITH ORDINALITY AS item(element, n)` | [`unnest`] |
 //! | `element_at(items, 1).code`, `element_at(map, 'key')` | [`unnest`] |
-//! | `date_diff('day', a, b)`, `day_of_week(a)` | [`functions`] |
+//! | `date_diff('day', a, b)`, `day_of_week(a)`, `array_join(a, ', ')` of any plain values | [`functions`] |
 //!
 //! A list of documents is always taken apart by naming the fields (`transform` and `ROW`): Athena would otherwise
 //! want a name for every field there is, and a query would break with the next field that appears.

@@ -12,8 +12,8 @@
 //! FROM (SELECT *, unnest(b.line_items) AS _unnest_item FROM hospital.bills AS b WHERE b.line_items IS NOT NULL) AS b
 //! ```
 //!
-//! and `item.rate` becomes `b._unnest_item['tax']['rate']`. A list may lie in an element of another one
-//! (`UNNEST(item.components)`).
+//! and `item.rate` becomes `b._unnest_item['tax']['rate']`; `WITH ORDINALITY` adds a column with the number of each element.
+//! A list may lie in an element of another one (`UNNEST(item.components)`).
 
 use super::{field_of, folded};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -130,9 +130,9 @@ struct Unnested {
     alias: String,
     /// What each column of theirs is.
     columns: Vec<(Ident, Expr)>,
-    /// The table it is in, and the column of that which holds the elements.
+    /// The table it is in, and the columns of that which hold the elements and, where they are wanted, their numbers.
     owner: String,
-    hidden: Ident,
+    hidden: Vec<Ident>,
     /// Whether no other table comes after it.
     is_last: bool,
 }
@@ -207,7 +207,7 @@ fn write_stars_out(select: &mut Select, taken: &[Unnested]) -> Result<()> {
         return Ok(());
     }
     let without = |of: &dyn Fn(&Unnested) -> bool| {
-        let hidden = taken.iter().filter(|unnested| of(unnested)).map(|unnested| unnested.hidden.clone());
+        let hidden = taken.iter().filter(|unnested| of(unnested)).flat_map(|unnested| unnested.hidden.clone());
         let hidden: Vec<ObjectName> = hidden.map(|name| vec![name].into()).collect();
         (!hidden.is_empty()).then_some(ExcludeSelectItem::Multiple(hidden))
     };
@@ -249,9 +249,6 @@ fn of_join(join: Join, from: &mut [TableWithJoins], earlier: &[Unnested], is_las
     let TableFactor::UNNEST { alias, mut array_exprs, with_ordinality, .. } = join.relation else {
         return Err(Error::new(Kind::Invariant, "the query's UNNEST is none"));
     };
-    if with_ordinality {
-        return Err(refused("UNNEST WITH ORDINALITY is not understood here"));
-    }
     let Some(alias) = alias else { return Err(refused("UNNEST has no name")) };
     let (Some(array), true) = (array_exprs.pop(), array_exprs.is_empty()) else {
         return Err(refused("UNNEST takes several lists apart at once"));
@@ -263,14 +260,17 @@ fn of_join(join: Join, from: &mut [TableWithJoins], earlier: &[Unnested], is_las
 
     // No field of a document is called so but on purpose, and several lists of a table need several.
     let hidden = Ident::new(format!("_unnest_{}", folded(&alias.name)));
+    let number = with_ordinality.then(|| Ident::new(format!("_unnest_{}_number", folded(&alias.name))));
+    let hidden: Vec<Ident> = [hidden].into_iter().chain(number).collect();
     let owner = owner(&list)
         .and_then(|name| relation(from, &name).map(|relation| (name, relation)))
         .ok_or_else(|| refused("the list of UNNEST does not begin with the name of a table beside it"))?;
     let (owner, relation) = owner;
-    nest(relation, &owner, list, hidden.clone(), keeps_rows)?;
+    nest(relation, &owner, &list, &hidden, keeps_rows)?;
 
-    let root = Expr::CompoundIdentifier(vec![owner.clone(), hidden.clone()]);
-    let values = match element {
+    let mut held = hidden.iter().map(|hidden| Expr::CompoundIdentifier(vec![owner.clone(), hidden.clone()]));
+    let root = held.next().ok_or_else(|| Error::new(Kind::Invariant, "the query's UNNEST has no elements"))?;
+    let mut values = match element {
         None => vec![root],
         Some((parameter, mut values)) => {
             let parameter = folded(&parameter);
@@ -280,6 +280,7 @@ fn of_join(join: Join, from: &mut [TableWithJoins], earlier: &[Unnested], is_las
             values
         }
     };
+    values.extend(held);
     if values.len() != alias.columns.len() {
         let (fields, names) = (values.len(), alias.columns.len());
         return Err(refused(format!("UNNEST gives {fields} column(s), its name lists {names}")));
@@ -348,24 +349,33 @@ fn named(relation: &TableFactor) -> Option<String> {
     }
 }
 
-/// Wraps `relation` into a query that gives a row for each element of `list`, under the name it had.
-fn nest(relation: &mut TableFactor, owner: &Ident, list: Expr, hidden: Ident, keeps_rows: bool) -> Result<()> {
-    // DataFusion makes no row of NULL and of an empty list, so those become a list of NULL.
-    let sql = if keeps_rows {
-        "SELECT *, unnest(CASE WHEN cardinality(l) > 0 THEN l ELSE make_array(NULL) END) AS h FROM t"
+/// Wraps `relation` into a query that gives a row for each element of `list`, under the name it had; `hidden`: what the
+/// column of the elements is called, and that of their numbers where they are wanted.
+fn nest(relation: &mut TableFactor, owner: &Ident, list: &Expr, hidden: &[Ident], keeps_rows: bool) -> Result<()> {
+    // DataFusion makes no row of NULL and of an empty list, so those become a list of NULL, whose number is NULL too.
+    let (elements, numbers, condition) = if keeps_rows {
+        (
+            "CASE WHEN cardinality(l) > 0 THEN l ELSE make_array(NULL) END",
+            "CASE WHEN cardinality(l) > 0 THEN generate_series(1, cardinality(l)) ELSE make_array(NULL) END",
+            "",
+        )
     } else {
-        "SELECT *, unnest(l) AS h FROM t WHERE l IS NOT NULL"
+        ("l", "generate_series(1, cardinality(l))", " WHERE l IS NOT NULL")
     };
+    let numbers = if hidden.len() > 1 { format!(", unnest({numbers}) AS n") } else { String::new() };
+    let sql = format!("SELECT *, unnest({elements}) AS h{numbers} FROM t{condition}");
     let mut subquery = Parser::new(&GenericDialect)
-        .try_with_sql(sql)
+        .try_with_sql(&sql)
         .and_then(|mut parser| parser.parse_query())
         .or_error(Kind::Invariant, "the query's UNNEST")?;
-    let _: ControlFlow<()> = subquery.visit(&mut Elements { parameter: "l", root: &list });
+    let _: ControlFlow<()> = subquery.visit(&mut Elements { parameter: "l", root: list });
     let SetExpr::Select(select) = subquery.body.as_mut() else {
         return Err(Error::new(Kind::Invariant, "the query's UNNEST is no SELECT"));
     };
-    if let Some(SelectItem::ExprWithAlias { alias, .. }) = select.projection.last_mut() {
-        *alias = hidden;
+    for (item, name) in select.projection.iter_mut().skip(1).zip(hidden) {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            alias.clone_from(name);
+        }
     }
     let named = TableAlias { explicit: true, name: owner.clone(), columns: Vec::new(), at: None };
     for tables in &mut select.from {
