@@ -1,6 +1,7 @@
 //! P4 with the real program: SIGKILL at every named point there is, on disk and in S3, and then a run to the end. What
 //! is left must be what a run leaves that was never killed.
 
+use crate::catalog::killed;
 use crate::support::folding::Origin;
 use crate::support::mongod::Mongod;
 use crate::support::one_table::{OneTable, SMALL, Seen};
@@ -24,6 +25,8 @@ enum Scenario {
     Full,
     /// A file that is sent in parts; only in an object store.
     Large,
+    /// What the catalog is told, in a test of its own: `catalog::killed`.
+    Catalog,
 }
 
 impl Scenario {
@@ -34,6 +37,7 @@ impl Scenario {
         use KillPoint as P;
         match point {
             P::MidUpload | P::BeforeUploadCompletes => Self::Large,
+            point if killed::POINTS.contains(&point) => Self::Catalog,
             P::BeforeSpill
             | P::AfterSpill
             | P::BeforeStagedRows
@@ -169,7 +173,7 @@ async fn killed_at_each_point(store: Option<&S3>) {
     let mut kills = 0;
     for &point in KillPoint::ALL {
         let of_point = Scenario::of(point);
-        if of_point == Scenario::Large {
+        if matches!(of_point, Scenario::Large | Scenario::Catalog) {
             continue;
         }
         assert!(course.survives(of_point, point, 1).await, "no run of {of_point:?} reaches {}", point.name());
@@ -225,6 +229,7 @@ async fn a_large_file_killed_half_sent_is_sent_again() {
 
 #[test]
 fn every_point_is_killed_at() {
-    let large = KillPoint::ALL.iter().filter(|point| Scenario::of(**point) == Scenario::Large);
-    assert_eq!(large.count(), 2, "a_large_file_killed_half_sent_is_sent_again names them by hand");
+    let of = |scenario| KillPoint::ALL.iter().filter(move |point| Scenario::of(**point) == scenario).count();
+    assert_eq!(of(Scenario::Large), 2, "a_large_file_killed_half_sent_is_sent_again names them by hand");
+    assert_eq!(of(Scenario::Catalog), killed::POINTS.len(), "catalog::killed takes all of these");
 }
