@@ -93,6 +93,10 @@ kill_points! {
     MidQuarantine = "mid-quarantine",
     /// Both are kept.
     AfterQuarantine = "after-quarantine",
+    /// What the catalog will be owed is about to go on record.
+    BeforeDebt = "before-debt",
+    /// It is on record, and the watermark has not moved.
+    AfterDebt = "after-debt",
     /// Everything that the watermark covers is in the lake.
     BeforeWatermark = "before-watermark",
     /// The watermark has moved.
@@ -111,6 +115,14 @@ kill_points! {
     BeforeLeaseReleased = "before-lease-released",
     /// It is given back.
     AfterLeaseReleased = "after-lease-released",
+    /// The catalog is about to be changed by one call.
+    BeforeCatalogWrite = "before-catalog-write",
+    /// It is changed.
+    AfterCatalogWrite = "after-catalog-write",
+    /// The catalog has all that was owed; the debt is still on record.
+    BeforeDebtCleared = "before-debt-cleared",
+    /// It is off the record.
+    AfterDebtCleared = "after-debt-cleared",
     /// Nobody has been told.
     BeforeMail = "before-mail",
     /// The mail is out.

@@ -272,6 +272,9 @@ mod tests {
         let error = disk.put(&key("a"), &bytes("2"), &Expect::Absent).expect_err("exists");
         assert_eq!(error.kind(), Kind::Conflict);
         disk.put(&key("a/b"), &bytes("3"), &Expect::Any).expect_err("a file is no folder");
+        // This one is written aside and cannot be renamed.
+        std::fs::create_dir(disk.root().join("folder")).expect("folder");
+        disk.put(&key("folder"), &bytes("4"), &Expect::Any).expect_err("a folder is no file");
         assert_eq!(std::fs::read_dir(disk.root().join(TMP)).expect("tmp").count(), 0);
         assert_eq!(std::fs::read(disk.file(&key("a"))).expect("read"), b"1");
     }

@@ -111,6 +111,7 @@ pub async fn fold(
                 } else {
                     joined.pick(Side::Stored, &stored);
                 }
+                joined.flush_full(&mut counts, out)?;
                 stored.advance().await?;
             }
             Ordering::Greater => {
@@ -127,6 +128,7 @@ pub async fn fold(
                 }
                 newest = changes.key().map(|k| k.owned());
                 joined.pick(Side::Change, &changes);
+                joined.flush_full(&mut counts, out)?;
                 changes.advance().await?;
             }
             Ordering::Equal => {
@@ -137,12 +139,10 @@ pub async fn fold(
                 } else {
                     joined.pick_pair(&stored, &changes);
                 }
+                joined.flush_full(&mut counts, out)?;
                 stored.advance().await?;
                 changes.advance().await?;
             }
-        }
-        if joined.full() {
-            joined.flush(&mut counts, out)?;
         }
     }
     joined.flush(&mut counts, out)?;
@@ -267,8 +267,10 @@ impl Joined {
         Self { schema, limit, sources: Vec::new(), origins: Vec::new(), picks: Vec::new(), pairs: Vec::new() }
     }
 
-    fn full(&self) -> bool {
-        self.picks.len() >= self.limit
+    /// Writes what fills a batch, to be asked before more is read: rows that are 16 MB wide are in memory once then,
+    /// and not once more with those that follow them.
+    fn flush_full(&mut self, counts: &mut FoldCounts, out: &mut PartitionWriter) -> Result<()> {
+        if self.picks.len() >= self.limit { self.flush(counts, out) } else { Ok(()) }
     }
 
     fn locate(&mut self, side: Side, cursor: &Cursor<'_>) -> Option<(usize, usize)> {

@@ -45,6 +45,23 @@ pub async fn load_head(lake: &Lake, ns: &Namespace) -> Result<Option<(Head, Vers
     state::load(lake, &head_key(ns), FORMAT).await
 }
 
+/// Uploads new buckets; they count when a head names their generation.
+///
+/// # Errors
+/// [`Kind::Conflict`] when another run has written a bucket since this one read it (P9).
+pub async fn store_buckets(lake: &Lake, resolution: &Resolution, lease: &Lease) -> Result<()> {
+    for (key, file) in &resolution.buckets {
+        let bytes = tokio::fs::read(file).await.or_error(Kind::Lake, "read a new index bucket")?;
+        // A bucket that was not looked up in the lake is of this run's own generation.
+        let expect = resolution.found.get(key).map_or(Expect::Any, |version| Expect::unchanged(version.clone()));
+        lease.check()?;
+        reach(KillPoint::BeforeIndexBucket);
+        lake.put(key, bytes.into(), expect).await?;
+        reach(KillPoint::AfterIndexBucket);
+    }
+    lease.check()
+}
+
 /// Uploads new buckets, then the head that makes them count; `found` is the version of the head this run found.
 ///
 /// # Errors
@@ -57,16 +74,7 @@ pub async fn store(
     lease: &Lease,
     found: Option<Version>,
 ) -> Result<Version> {
-    for (key, file) in &resolution.buckets {
-        let bytes = tokio::fs::read(file).await.or_error(Kind::Lake, "read a new index bucket")?;
-        // A bucket that was not looked up in the lake is of this run's own generation.
-        let expect = resolution.found.get(key).map_or(Expect::Any, |version| Expect::unchanged(version.clone()));
-        lease.check()?;
-        reach(KillPoint::BeforeIndexBucket);
-        lake.put(key, bytes.into(), expect).await?;
-        reach(KillPoint::AfterIndexBucket);
-    }
-    lease.check()?;
+    store_buckets(lake, resolution, lease).await?;
     reach(KillPoint::BeforeIndexHead);
     let version = state::store(lake, &head_key(ns), head, Expect::unchanged(found)).await?;
     reach(KillPoint::AfterIndexHead);

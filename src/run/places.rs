@@ -45,7 +45,7 @@ impl Folding<'_> {
         let full = self.decision.scope == Scope::Full;
         // A dead run may have landed files that its index does not know, as one without their ids.
         let known = !found.rebuild && self.unfinished.run_id.is_none();
-        let (stored_head, mut stored) = match known {
+        let (stored_head, stored) = match known {
             true => index::load_head(job.lake, ns).await?.unzip(),
             false => (None, job.lake.head(&index::head_key(ns)).await?.map(|object| object.version)),
         };
@@ -66,7 +66,7 @@ impl Folding<'_> {
         let (mut head, rebuilt) = match usable {
             Some(head) => (head, Resolution::default()),
             None if found.rebuild => (Head::default(), Resolution::default()),
-            None => self.rebuild_index(shapes, scratch, &mut stored).await?,
+            None => self.rebuild_index(shapes, scratch).await?,
         };
         head.format = places::FORMAT;
         let prefix = layout::index_prefix(ns);
@@ -116,12 +116,7 @@ impl Folding<'_> {
         Ok((rows.into_iter().sum(), window.ids.len() - places.resolution.repeated))
     }
 
-    async fn rebuild_index(
-        &self,
-        shapes: &Arc<dyn Shapes>,
-        scratch: &Path,
-        stored: &mut Option<Version>,
-    ) -> Result<(Head, Resolution)> {
+    async fn rebuild_index(&self, shapes: &Arc<dyn Shapes>, scratch: &Path) -> Result<(Head, Resolution)> {
         let job = self.job;
         let ns = &job.spec.namespace;
         tracing::info!("the index of places is missing or behind; building it anew");
@@ -134,7 +129,9 @@ impl Folding<'_> {
         let (head, resolution) =
             places::rebuild(job.lake, &files, shapes.as_ref(), favoured, &prefix, &generation, &folder).await?;
         if let Some(lease) = self.lease {
-            *stored = Some(index::store(job.lake, ns, &head, &resolution, lease, stored.take()).await?);
+            // No head yet: whoever finds one trusts it, and rows that stand twice are known to this run alone until it
+            // has mended them.
+            index::store_buckets(job.lake, &resolution, lease).await?;
         }
         Ok((head, resolution))
     }

@@ -3,6 +3,7 @@
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Environment, Workplace};
 use crate::support::mongod::{Mongod, fresh_database};
+use crate::support::tcp_proxy::TcpProxy;
 use chrono::Utc;
 use futures::TryStreamExt;
 use mongodb::bson::oid::ObjectId;
@@ -215,6 +216,10 @@ async fn windows_over_wall_clocks_with_daylight_saving() {
     // 03:00 summer time, one second after 01:59:59; 02:30 never was and counts as 03:30.
     scene.run(&["--since", "2024-03-10T07:00:00Z"]);
     assert_eq!(scene.rows(), [(0, 1), (1, 1), (2, 1), (3, 0), (4, 1)].into());
+    // 01:45 summer time: the second time the clock shows 01:00 and 01:30 is later, and theirs was the first.
+    put(2).await;
+    let record = scene.run(&["--since", "2024-11-03T05:45:00Z"]);
+    assert_eq!(record["rows"]["read"], 0, "{record:#}");
 }
 
 /// A cluster that was restored from a backup, or another one, has not reached the time up to which was read: nothing of
@@ -267,7 +272,16 @@ async fn writers_that_hammer_the_collection_through_every_run() {
     while scene.documents.estimated_document_count().await.expect("count") < 20 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    for _ in 0..runs {
+    let slow = TcpProxy::before(Mongod::shared().port());
+    slow.slow(60_000);
+    for run in 1..=runs {
+        if run == runs {
+            // Seconds pass between the first document that is read and the last, in which documents change that have
+            // been read: the watermark must be from before.
+            let path = scene.place.path().join("env/test.toml");
+            let text = std::fs::read_to_string(&path).expect("the environment");
+            scene.place.write("env/test.toml", text.replace(Mongod::shared().uri(), &slow.uri("")));
+        }
         let record = tokio::task::block_in_place(|| scene.run(&[]));
         read += record["rows"]["read"].as_u64().expect("a count");
     }

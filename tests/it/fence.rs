@@ -157,7 +157,7 @@ async fn a_paused_owner_cannot_overwrite_a_large_file() {
     let origin = Origin::new().await;
     let document = |seed: u64| {
         use rand::{RngCore, SeedableRng};
-        let mut bytes = vec![0; 13 << 20];
+        let mut bytes = vec![0; 9 << 20];
         rand_chacha::ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
         [doc! { "_id": 1, "site": "a", "noise": Binary { subtype: BinarySubtype::Generic, bytes } }]
     };

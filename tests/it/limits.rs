@@ -67,7 +67,7 @@ fn rows(record: &Value, what: &str) -> u64 {
 #[test]
 fn memory_holds_whatever_is_read_by_four_at_once() {
     let memory = 288 * MIB;
-    let per_collection = size(32, 20 * 288 / 4) * MIB;
+    let per_collection = size(96, 20 * 288 / 4) * MIB;
     let documents = i32::try_from(per_collection / 2048).expect("a count");
     let names = ["a", "b", "c", "d"];
     let rows_of: String = names
@@ -130,7 +130,10 @@ fn many_collections_share_what_one_may_use() {
     let place = Workplace::new();
     for number in 0..collections {
         manifest += &format!("db,c{number},updated_at,site=site\n");
-        let made = (0..20).map(|id| doc! { "_id": id, "site": id % 2, "updated_at": at(0), "n": number });
+        // More than the least share of each holds, so that not all of them can be at work at once.
+        let text = |id: i32| noise(u64::from((number * 20 + id).unsigned_abs()), 400_000);
+        let made =
+            (0..20).map(|id| doc! { "_id": id, "site": id % 2, "updated_at": at(0), "n": number, "text": text(id) });
         write_dump(&place.path().join("source"), "db", &format!("c{number}"), made);
     }
     place.environment(&Environment::of("dump:source"));
@@ -169,11 +172,11 @@ async fn documents_of_sixteen_megabytes_fit() {
 async fn lists_of_a_million_elements_fit() {
     let source = Source::new().await;
     let list = |from: i32| Bson::Array((from..from + 1_000_000).map(Bson::from).collect());
-    for id in 0..2 {
+    for id in 0..8 {
         source.put(doc! { "_id": id, "numbers": list(id), "updated_at": DateTime::now() }).await;
     }
     let (_, record) = within(&source.place, 128 * MIB, "long lists, first load");
-    assert_eq!(rows(&record, "inserted"), 2);
+    assert_eq!(rows(&record, "inserted"), 8);
     source.put(doc! { "_id": 1, "numbers": list(7), "updated_at": DateTime::now() }).await;
     let (_, record) = within(&source.place, 128 * MIB, "long lists, changed");
     assert_eq!(rows(&record, "updated"), 1);

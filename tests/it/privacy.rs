@@ -153,6 +153,14 @@ fn untidy() -> Vec<Document> {
     vec![nan, old, strange, unplaced, blind, many]
 }
 
+/// Keys that are data, once the guard of keys has tripped: new ones, and values that make JSON text of the map.
+fn more_keys() -> Document {
+    let value = |n: i32| if n % 2 == 0 { Bson::Int32(n) } else { Bson::Document(doc! { "key-zq-below": "Zebediah" }) };
+    let mut many = patient(107);
+    many.insert("scores", (700..1400).map(|n| (format!("key-zq-{n}"), value(n))).collect::<Document>());
+    many
+}
+
 async fn write(documents: &Collection<Document>, all: impl IntoIterator<Item = Document>) {
     for document in all {
         let id = doc! { "_id": document.get("_id").expect("an _id") };
@@ -193,6 +201,8 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
     documents.update_many(doc! { "age": { "$lt": 5 } }, moved).await.expect("update");
     scene.lakefold(&["run", "--dry-run", "--json"], &[0]);
     scene.lakefold(&["run"], &[0]);
+    scene.lakefold(&["schema", "h.patients"], &[0]);
+    write(&documents, [more_keys()]).await;
     scene.lakefold(&["run", "--json"], &[0]);
     for command in ["status", "check", "plan"] {
         scene.lakefold(&[command], &[0, 1]);

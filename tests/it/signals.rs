@@ -75,9 +75,13 @@ async fn a_signal_at_any_moment_gives_the_lease_back() {
     let server = S3::moto();
     let mut clinic = Clinic::with(100).await;
     let (ground, undisturbed) = (Ground::s3(&clinic, &server, "lake"), Ground::disk(&clinic));
-    let started = Instant::now();
     undisturbed.run(&[]);
+    ground.run(&[]);
+    clinic.insert(3).await;
+    let started = Instant::now();
+    ground.run(&[]);
     let length = started.elapsed();
+    clinic.insert(3).await;
     let mut rng = rand::rng();
     for round in 0..6 {
         let child = ground.start(&[]);

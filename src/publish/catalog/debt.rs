@@ -5,6 +5,7 @@
 //! is read, changed and written again on the condition that nobody else wrote meanwhile.
 
 use crate::error::{Error, Kind, Result};
+use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, Version, layout, state};
 use crate::model::collection::Namespace;
 use crate::model::names::fold;
@@ -151,15 +152,18 @@ impl<'a> Ledger<'a> {
     /// # Errors
     /// When the record cannot be written; the watermark must not move then.
     pub async fn owe(&self, ns: &Namespace, owed: Owed) -> Result<()> {
-        self.change(&ns.database, |debts| {
+        reach(KillPoint::BeforeDebt);
+        let changed = self.change(&ns.database, |debts| {
             let entry = debts.tables.entry(fold(&ns.collection)).or_default();
             ns.collection.clone_into(&mut entry.collection);
             match &mut entry.owed {
                 Some(older) => older.merge(owed.clone()),
                 none => *none = Some(owed.clone()),
             }
-        })
-        .await
+        });
+        changed.await?;
+        reach(KillPoint::AfterDebt);
+        Ok(())
     }
 
     /// Takes off the record what was paid.
@@ -167,7 +171,8 @@ impl<'a> Ledger<'a> {
     /// # Errors
     /// When the record cannot be written; the next run pays again, which changes nothing.
     pub async fn clear(&self, database: &str, payments: &[Payment]) -> Result<()> {
-        self.change(database, |debts| {
+        reach(KillPoint::BeforeDebtCleared);
+        let changed = self.change(database, |debts| {
             for payment in payments {
                 let entry = debts.tables.entry(payment.table.clone()).or_default();
                 payment.collection.clone_into(&mut entry.collection);
@@ -178,8 +183,10 @@ impl<'a> Ledger<'a> {
                     entry.told.clone_from(&payment.told);
                 }
             }
-        })
-        .await
+        });
+        changed.await?;
+        reach(KillPoint::AfterDebtCleared);
+        Ok(())
     }
 
     async fn read(&self, database: &str) -> Result<(Debts, Option<Version>)> {

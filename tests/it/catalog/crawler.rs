@@ -1,9 +1,12 @@
 //! The crawler's targets and starts.
 
 use super::stand::{Stand, at, told};
+use crate::support::lakefold::Ended;
+use crate::support::one_table::{is_stopped, signal};
 use aws_sdk_glue::types::S3Target;
 use serde_json::json;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 const CRAWLER: &str = "mode = \"crawler\"\ncrawler = \"{env}-{database}\"";
 
@@ -81,7 +84,7 @@ async fn a_crawler_is_started_for_new_partitions_and_columns_or_always() {
     stand.as_crawled("clinic", "visits", &columns, "site", &["a"]).await;
     assert!(waiting.try_wait().expect("look at it").is_none(), "it did not wait");
     stand.crawls_take(0.0);
-    let ended = crate::support::lakefold::Ended::of(waiting.wait_with_output().expect("wait"));
+    let ended = Ended::of(waiting.wait_with_output().expect("wait"));
     assert_eq!(ended.code, 0, "{ended}");
     let record: serde_json::Value = serde_json::from_str(&ended.stdout).expect("a record");
     assert_eq!(told(&record)["test-clinic"]["outcome"], "finished");
@@ -168,11 +171,47 @@ async fn two_runs_on_one_database_keep_each_others_targets() {
         })
         .collect();
     for run in running {
-        let ended = crate::support::lakefold::Ended::of(run.wait_with_output().expect("wait"));
+        let ended = Ended::of(run.wait_with_output().expect("wait"));
         assert_eq!(ended.code, 0, "{ended}");
     }
     let mut expected: Vec<String> = collections.iter().map(|c| stand.location(&format!("clinic/{c}"))).collect();
     expected.sort();
     assert_eq!(stand.targets("test-clinic").await, expected);
+    assert!(stand.owed("clinic").is_empty());
+}
+
+/// Between its look at the targets and its change of them a run is held up as long as it takes another to do all of it.
+#[tokio::test]
+async fn a_run_that_is_held_up_takes_no_targets_of_another_away() {
+    let stand = Stand::new(CRAWLER);
+    stand.manifest(&["clinic,c0,updated_at,", "clinic,c1,updated_at,"]);
+    for name in ["c0", "c1"] {
+        stand.source("clinic", name, &[at(1, "a", 0)]);
+    }
+    stand.crawler("test-clinic", "clinic", vec![]).await;
+    let start = |collection: &str, stop: &str| {
+        let mut command = stand.command(&["--collection", collection]);
+        command.env("LAKEFOLD_STOP_AT", stop).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("start")
+    };
+    let held_up = start("clinic.c0", "before-catalog-write");
+    let started = Instant::now();
+    while !is_stopped(held_up.id()) {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing is about to be changed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut other = start("clinic.c1", "never");
+    while stand.owed("clinic").len() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the other run owes nothing");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(other.try_wait().expect("look at it").is_none(), "it did not wait for its turn");
+    signal(&held_up, "-CONT");
+    for run in [held_up, other] {
+        let ended = Ended::of(run.wait_with_output().expect("wait"));
+        assert_eq!(ended.code, 0, "{ended}");
+    }
+    assert_eq!(stand.targets("test-clinic").await, ["c0", "c1"].map(|c| stand.location(&format!("clinic/{c}"))));
     assert!(stand.owed("clinic").is_empty());
 }

@@ -8,5 +8,6 @@
 mod columns;
 mod crawler;
 mod faults;
+pub mod killed;
 pub mod stand;
 mod tables;

@@ -81,6 +81,19 @@ fn a_folder_that_holds_foreign_files() {
     failed(&place.run(&[], 1), "bills", &["hospital/bills"]);
     let left = std::fs::read(place.lake().join("hospital/bills/data.parquet")).expect("the file is still there");
     assert_eq!(left, b"somebody's");
+
+    // Beside files of ours, too: a reader takes every file of the folder for data.
+    std::fs::remove_file(place.lake().join("hospital/bills/data.parquet")).expect("take it away");
+    place.run(&[], 0);
+    place.write("lake/hospital/bills/part-0001.parquet", "somebody's");
+    failed(&place.run(&["--full"], 1), "bills", &["part-0001.parquet", "did not write"]);
+    assert_eq!(read_table_without(&place, "part-0001.parquet"), 3);
+}
+
+/// Rows of the table once that file of its folder is taken away.
+fn read_table_without(place: &Workplace, file: &str) -> usize {
+    std::fs::remove_file(place.lake().join("hospital/bills").join(file)).expect("take it away");
+    read_table(&place.lake(), "hospital/bills").rows.len()
 }
 
 #[test]

@@ -126,7 +126,8 @@ impl<'a> OneTable<'a> {
         let (lake, _kept) = self.objects().await;
         let table = read_table(&lake, &format!("{}/c", self.database));
         let ids: BTreeSet<String> = table.rows.iter().map(|row| row.columns["_id"].to_string()).collect();
-        assert_eq!(ids.len(), table.rows.len(), "an _id stands twice (P1): {:#?}", table.rows);
+        let which = self.store.as_ref().map_or("on disk", |(_, prefix)| prefix.as_str());
+        assert_eq!(ids.len(), table.rows.len(), "{which}: an _id stands twice (P1): {:#?}", table.rows);
         let text = |row: &Row| format!("{} {}", row.partition, Value::Object(row.columns.clone()));
         let schema = fs::read(self.state_in(&lake, "schemas", "json")).expect("the schema state");
         let schema: Value = serde_json::from_slice(&schema).expect("JSON");
@@ -173,7 +174,7 @@ impl<'a> OneTable<'a> {
 }
 
 /// By `/proc`: state `T`.
-fn is_stopped(pid: u32) -> bool {
+pub fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }

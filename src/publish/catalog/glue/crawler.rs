@@ -1,6 +1,6 @@
 //! Crawlers: looked at, pointed at more folders, started, created.
 
-use super::{Answer, Glue, refused, unless_missing};
+use super::{Answer, Glue, refused, unless_missing, written};
 use aws_sdk_glue::types::{
     CrawlerState, CrawlerTargets, DeleteBehavior, LastCrawlStatus, RecrawlBehavior, RecrawlPolicy, S3Target,
     SchemaChangePolicy, UpdateBehavior,
@@ -117,12 +117,14 @@ impl Glue {
         let added = paths.iter().map(|path| S3Target::builder().path(path).build());
         targets.s3_targets = Some(targets.s3_targets.unwrap_or_default().into_iter().chain(added).collect());
         let call = "glue:UpdateCrawler";
-        self.client.update_crawler().name(name).targets(targets).send().await.map_err(refused(call)).map(drop)
+        let request = self.client.update_crawler().name(name).targets(targets);
+        written(request.send()).await.map_err(refused(call)).map(drop)
     }
 
     /// Starts it.
     pub async fn start_crawler(&self, name: &str) -> Answer<()> {
-        self.client.start_crawler().name(name).send().await.map_err(refused("glue:StartCrawler")).map(drop)
+        let request = self.client.start_crawler().name(name);
+        written(request.send()).await.map_err(refused("glue:StartCrawler")).map(drop)
     }
 
     /// Creates it.
@@ -145,7 +147,7 @@ impl Glue {
             .schema_change_policy(policy)
             .recrawl_policy(recrawl)
             .configuration(plan.configuration());
-        request.send().await.map_err(refused(call)).map(drop)
+        written(request.send()).await.map_err(refused(call)).map(drop)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Databases of the catalog.
 
-use super::{Answer, Fault, Glue, Refusal, refused, unless_missing};
+use super::{Answer, Fault, Glue, Refusal, refused, unless_missing, written};
 use aws_sdk_glue::types::{Database, DatabaseInput};
 
 /// The parameter that marks a database as lakefold's own; its value is the name in MongoDB.
@@ -29,7 +29,8 @@ impl Glue {
                 .parameters(MARK, source)
                 .build()
                 .map_err(|e| Refusal::unsayable(call, &e))?;
-            let answer = self.client.create_database().database_input(input).send().await.map_err(refused(call));
+            let request = self.client.create_database().database_input(input);
+            let answer = written(request.send()).await.map_err(refused(call));
             return match answer {
                 // Another run was quicker.
                 Err(refusal) if refusal.fault == Fault::Exists => Ok(()),
@@ -49,6 +50,7 @@ impl Glue {
             .set_create_table_default_permissions(found.create_table_default_permissions)
             .build()
             .map_err(|e| Refusal::unsayable(call, &e))?;
-        self.client.update_database().name(name).database_input(input).send().await.map_err(refused(call)).map(drop)
+        let request = self.client.update_database().name(name).database_input(input);
+        written(request.send()).await.map_err(refused(call)).map(drop)
     }
 }

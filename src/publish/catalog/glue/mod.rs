@@ -13,12 +13,14 @@ pub use partition::{Partition, PartitionPlace};
 
 use crate::aws::Aws;
 use crate::error::{Error, Kind};
+use crate::kill_point::{KillPoint, reach};
 use crate::model::redact;
 use aws_sdk_glue::Client;
 use aws_sdk_glue::config::Region;
 use aws_sdk_glue::config::retry::RetryConfig;
 use aws_sdk_glue::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 /// Tries of one call. Glue throttles by account and region, and thirty crawlers of others count too.
@@ -109,6 +111,15 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.call, self.text)
     }
+}
+
+/// Sends a call that changes something: all of them go through here, so that a test can end a run before and after each
+/// (P4).
+async fn written<T>(call: impl Future<Output = T>) -> T {
+    reach(KillPoint::BeforeCatalogWrite);
+    let answer = call.await;
+    reach(KillPoint::AfterCatalogWrite);
+    answer
 }
 
 /// Sorts the error of a call.

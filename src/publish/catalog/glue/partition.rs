@@ -1,7 +1,7 @@
 //! Partitions of a table: their columns are always those of the table.
 
 use super::table::{columns, contradict, same, storage};
-use super::{Answer, Fault, Glue, Refusal, refused};
+use super::{Answer, Fault, Glue, Refusal, refused, written};
 use crate::model::catalog::CatalogTable;
 use aws_sdk_glue::error::BuildError;
 use aws_sdk_glue::types::{
@@ -78,7 +78,8 @@ impl Glue {
         for batch in places.chunks(WRITTEN_AT_ONCE) {
             let inputs = batch.iter().map(|place| input(table, place, call)).collect::<Answer<Vec<_>>>()?;
             let request = self.client.batch_create_partition().database_name(database).table_name(&table.name);
-            let output = request.set_partition_input_list(Some(inputs)).send().await.map_err(refused(call))?;
+            let request = request.set_partition_input_list(Some(inputs));
+            let output = written(request.send()).await.map_err(refused(call))?;
             for error in output.errors() {
                 let refusal = item(call, error.error_detail());
                 if refusal.fault != Fault::Exists {
@@ -125,7 +126,8 @@ impl Glue {
             let lists: Result<Vec<_>, BuildError> = batch.iter().map(list).collect();
             let lists = lists.map_err(|e| Refusal::unsayable(call, &e))?;
             let request = self.client.batch_delete_partition().database_name(database).table_name(table);
-            let output = request.set_partitions_to_delete(Some(lists)).send().await.map_err(refused(call))?;
+            let request = request.set_partitions_to_delete(Some(lists));
+            let output = written(request.send()).await.map_err(refused(call))?;
             output.errors().iter().try_for_each(|error| unless_gone(item(call, error.error_detail())))?;
         }
         Ok(())
@@ -148,7 +150,7 @@ impl Glue {
             let batch: Result<Vec<_>, BuildError> = batch.iter().map(entry).collect();
             let batch = batch.map_err(|e| Refusal::unsayable(call, &e))?;
             let request = self.client.batch_update_partition().database_name(database).table_name(table);
-            let output = request.set_entries(Some(batch)).send().await.map_err(refused(call))?;
+            let output = written(request.set_entries(Some(batch)).send()).await.map_err(refused(call))?;
             output.errors().iter().try_for_each(|error| unless_gone(item(call, error.error_detail())))?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Tables of the catalog.
 
-use super::{Answer, Fault, Glue, Refusal, refused, unless_missing};
+use super::{Answer, Fault, Glue, Refusal, refused, unless_missing, written};
 use crate::model::catalog::{CatalogColumn, CatalogTable};
 use aws_sdk_glue::error::BuildError;
 use aws_sdk_glue::types::{Column, SerDeInfo, StorageDescriptor, Table as RawTable, TableInput};
@@ -126,7 +126,7 @@ impl Glue {
             .build()
             .map_err(build)?;
         let request = self.client.create_table().database_name(database).table_input(input);
-        request.send().await.map_err(refused(call)).map(drop)
+        written(request.send()).await.map_err(refused(call)).map(drop)
     }
 
     /// Gives the table everything that lakefold writes of it; the version it had is not kept, because Glue keeps a
@@ -153,13 +153,13 @@ impl Glue {
             .table_input(input)
             .skip_archive(true)
             .set_version_id(table.raw.version_id.clone());
-        request.send().await.map_err(refused("glue:UpdateTable")).map(drop)
+        written(request.send()).await.map_err(refused("glue:UpdateTable")).map(drop)
     }
 
     /// Removes the table from the catalog; its files stay. One that is gone already is fine.
     pub async fn delete_table(&self, database: &str, name: &str) -> Answer<()> {
         let request = self.client.delete_table().database_name(database).name(name);
-        match request.send().await.map_err(refused("glue:DeleteTable")) {
+        match written(request.send()).await.map_err(refused("glue:DeleteTable")) {
             Err(refusal) if refusal.fault == Fault::Missing => Ok(()),
             answer => answer.map(drop),
         }
