@@ -64,11 +64,11 @@ soak: test-servers ## The long versions: oracle (SEQUENCES=5000), fuzzer (FUZZ_S
 
 # Times are of the production build, unless somebody names a binary.
 BENCHED = $(if $(BUILT),$(TARGET)/release/lakefold,$(LAKEFOLD))
-DRAIN = $(dir $(BENCHED))examples/drain
+DRAIN = $(dir $(BENCHED))drain
 
 .PHONY: bench
 bench: ## Measure against what one would use instead, write BENCH.md: SCALE=0.1 (1: hours) RUNS=5 ONLY=full,idle,...
-	$(if $(BUILT),$(CARGO) build --locked --release --bin lakefold --example drain)
+	$(if $(BUILT),$(CARGO) build --locked --release --features drain)
 	SCALE='$(SCALE)' RUNS='$(RUNS)' ONLY='$(ONLY)' python3 tools/bench $(BENCHED) $(DRAIN)
 
 .PHONY: conformance

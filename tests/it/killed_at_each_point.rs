@@ -234,7 +234,7 @@ async fn a_large_file_killed_half_sent_is_sent_again() {
 async fn doubles_that_a_killed_run_had_found_are_mended_by_the_next() {
     let origin = Origin::new().await;
     origin.becomes(&before()).await;
-    let lake = table(&origin, None);
+    let lake = table(&origin, None, "lake");
     lake.run(&[], &[]);
     let (objects, _) = lake.objects().await;
     let emptied = objects.join(format!("{}/c/site=f/data.parquet", origin.database));
@@ -264,21 +264,21 @@ async fn doubles_that_a_killed_run_had_found_are_mended_by_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_run_was_told_is_done_by_the_next() {
     let origin = Origin::new().await;
-    let before: Vec<Document> = (0..12)
+    let before: Vec<Document> = (0..12_i32)
         .map(|id| doc! { "_id": id, "site": (["a", "b", "c"][id as usize % 3]), "n": "text", "old": true })
         .collect();
     origin.becomes(&before).await;
-    let first = table(&origin, None);
+    let first = table(&origin, None, "first");
     first.run(&[], &[]);
     let (prepared, _kept) = first.objects().await;
     // Most rows are gone, a column has vanished, another one has become narrower.
     origin.becomes(&[at(0, "a"), at(1, "b"), at(4, "d")]).await;
     let told = ["--full", "--forget-schema", "--allow-shrink"];
-    let undisturbed = table(&origin, None);
+    let undisturbed = table(&origin, None, "undisturbed");
     undisturbed.becomes(&prepared).await;
     undisturbed.run(&told, &[]);
     for point in [P::AfterJournal, P::BeforeSchema, P::AfterSchema, P::AfterData, P::AfterUnreadRemoved] {
-        let lake = table(&origin, None);
+        let lake = table(&origin, None, point.name());
         lake.becomes(&prepared).await;
         let killed = lake.attempt(&told, &[("LAKEFOLD_KILL_AT", point.name())]);
         assert_eq!(killed.code, KILLED, "no run reaches {}: {killed}", point.name());
