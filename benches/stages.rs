@@ -6,11 +6,10 @@ mod work;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use lakefold::merge::stage::Staged;
 use lakefold::model::batch::{RawBatch, ShapedBatch};
 use std::sync::Arc;
 use tempfile::TempDir;
-use work::{Table, corpus, decode, shaper, stage};
+use work::{Rows, Table, corpus, decode, shaper, stage};
 
 /// Documents of the corpus.
 const BILLS: i64 = 10_000;
@@ -23,8 +22,8 @@ fn main() {
 struct Folded {
     raw: Vec<RawBatch>,
     shaped: Vec<ShapedBatch>,
-    staged: Staged,
-    changes: Staged,
+    rows: Rows,
+    changes: Rows,
     table: Table,
     /// Removed when the bench ends.
     folder: TempDir,
@@ -37,11 +36,12 @@ impl Folded {
         let mut first = shaper(None);
         let shaped = decode(&mut first, &raw);
         let table = Table { table: Arc::new(first.table().clone()), folder: folder.path().to_owned() };
-        let staged = stage(shaped.clone(), folder.path());
-        table.write(&staged);
-        let changed = decode(&mut shaper(Some(first.table().clone())), &corpus(BILLS, Some(100)));
-        let changes = stage(changed, folder.path());
-        Self { raw, shaped, staged, changes, table, folder }
+        let rows = Rows::new(shaped.clone(), &first, folder.path());
+        table.write(&rows);
+        let mut second = shaper(Some(first.table().clone()));
+        let changed = decode(&mut second, &corpus(BILLS, Some(100)));
+        let changes = Rows::new(changed, &second, folder.path());
+        Self { raw, shaped, rows, changes, table, folder }
     }
 
     fn bytes(&self) -> BytesCount {
@@ -65,7 +65,7 @@ fn b_stage(bencher: Bencher) {
 #[divan::bench(sample_count = 20)]
 fn c_write(bencher: Bencher) {
     let folded = Folded::new();
-    bencher.counter(folded.bytes()).bench(|| folded.table.write(&folded.staged));
+    bencher.counter(folded.bytes()).bench(|| folded.table.write(&folded.rows));
 }
 
 #[divan::bench(sample_count = 20)]

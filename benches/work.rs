@@ -110,7 +110,20 @@ pub fn decode(shaper: &mut Shaper, corpus: &[RawBatch]) -> Vec<ShapedBatch> {
     corpus.iter().map(|batch| shaper.shape(batch).expect("shape")).collect()
 }
 
-/// Rows grouped and sorted, in memory.
+/// Rows grouped and sorted, in memory; `shaper` numbered their partitions.
+pub struct Rows {
+    staged: Staged,
+    folders: Vec<String>,
+}
+
+impl Rows {
+    /// What `shaper` has shaped; `folder` is for what would not fit.
+    pub fn new(shaped: Vec<ShapedBatch>, shaper: &Shaper, folder: &Path) -> Self {
+        Self { staged: stage(shaped, folder), folders: shaper.partitions().to_vec() }
+    }
+}
+
+/// Groups and sorts rows in memory.
 #[inline(never)]
 pub fn stage(shaped: Vec<ShapedBatch>, folder: &Path) -> Staged {
     let mut stage = Stage::new(folder, 1 << 30, 1 << 20);
@@ -150,23 +163,23 @@ pub struct Table {
 }
 
 impl Table {
-    /// Every partition of `staged` into a file of its own.
+    /// Every partition of `rows` into a file of its own.
     #[inline(never)]
-    pub fn write(&self, staged: &Staged) -> FoldCounts {
-        self.fold_all(staged, false)
+    pub fn write(&self, rows: &Rows) -> FoldCounts {
+        self.fold_all(rows, false)
     }
 
-    /// The files that [`Self::write`] made, with what is staged now.
+    /// The files that [`Self::write`] made, with `rows`.
     #[inline(never)]
-    pub fn merge(&self, staged: &Staged) -> FoldCounts {
-        self.fold_all(staged, true)
+    pub fn merge(&self, rows: &Rows) -> FoldCounts {
+        self.fold_all(rows, true)
     }
 
-    fn fold_all(&self, staged: &Staged, stored: bool) -> FoldCounts {
+    fn fold_all(&self, rows: &Rows, stored: bool) -> FoldCounts {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let mut total = FoldCounts::default();
-        for partition in staged.rows().into_keys() {
-            let (counts, file) = runtime.block_on(self.fold(staged, partition, stored));
+        for partition in rows.staged.rows().into_keys() {
+            let (counts, file) = runtime.block_on(self.fold(rows, partition, stored));
             std::hint::black_box(file.bytes);
             total.inserted += counts.inserted;
             total.updated += counts.updated;
@@ -174,10 +187,12 @@ impl Table {
         total
     }
 
-    async fn fold(&self, staged: &Staged, partition: u32, stored: bool) -> (FoldCounts, LocalFile) {
+    async fn fold(&self, rows: &Rows, partition: u32, stored: bool) -> (FoldCounts, LocalFile) {
+        let Rows { staged, folders } = rows;
         let shapes = Settled(self.table.clone());
         let context = Arc::new(TaskContext::default());
-        let path = |name: &str| self.folder.join(format!("{partition}-{name}.parquet"));
+        let place = folders[partition as usize].replace('/', "-");
+        let path = |name: &str| self.folder.join(format!("{place}-{name}.parquet"));
         let execute = |plan| -> SendableRecordBatchStream { plan::execute(&plan, &context).expect("execute") };
         let before = stored.then(|| {
             let file = File::open(path("first")).expect("the file");

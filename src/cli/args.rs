@@ -215,7 +215,8 @@ pub struct ReportArgs {
 #[command(group = ArgGroup::new("sql").required(true).args(["execute", "file"]))]
 pub struct QueryArgs {
     /// The query itself
-    #[arg(short, long, value_name = "SQL")]
+    // One that begins with a comment begins with hyphens.
+    #[arg(short, long, value_name = "SQL", allow_hyphen_values = true)]
     pub execute: Option<String>,
     /// A file that holds the query
     #[arg(value_name = "FILE")]

@@ -102,14 +102,14 @@ pub async fn fold(
             Ordering::Less => {
                 if stored.hash().is_some_and(|h| rules.moved_out.contains(&h)) {
                     if rules.moved_stay {
-                        joined.pick(Side::Stored, &stored);
+                        joined.pick(Side::Stored, &mut stored);
                     } else {
                         counts.moved_out += 1;
                     }
                 } else if rules.replace {
                     counts.deleted += 1;
                 } else {
-                    joined.pick(Side::Stored, &stored);
+                    joined.pick(Side::Stored, &mut stored);
                 }
                 joined.flush_full(&mut counts, out)?;
                 stored.advance().await?;
@@ -127,7 +127,7 @@ pub async fn fold(
                     counts.inserted += 1;
                 }
                 newest = changes.key().map(|k| k.owned());
-                joined.pick(Side::Change, &changes);
+                joined.pick(Side::Change, &mut changes);
                 joined.flush_full(&mut counts, out)?;
                 changes.advance().await?;
             }
@@ -135,9 +135,9 @@ pub async fn fold(
                 newest = changes.key().map(|k| k.owned());
                 if rules.newest_wins && changes.modified() < stored.modified() {
                     counts.superseded += 1;
-                    joined.pick(Side::Stored, &stored);
+                    joined.pick(Side::Stored, &mut stored);
                 } else {
-                    joined.pick_pair(&stored, &changes);
+                    joined.pick_pair(&mut stored, &mut changes);
                 }
                 joined.flush_full(&mut counts, out)?;
                 stored.advance().await?;
@@ -167,7 +167,9 @@ struct Cursor<'a> {
 }
 
 struct Current {
+    /// Empty once the last of them was handed over: they may be 16 MB wide, and are written before the next are read.
     rows: RecordBatch,
+    count: usize,
     keys: Rows,
     hashes: Vec<u128>,
     modified: Option<ArrayRef>,
@@ -206,7 +208,7 @@ impl<'a> Cursor<'a> {
     async fn advance(&mut self) -> Result<()> {
         if let Some(current) = &mut self.current {
             current.row += 1;
-            if current.row < current.rows.num_rows() {
+            if current.row < current.count {
                 return Ok(());
             }
         }
@@ -236,7 +238,7 @@ impl<'a> Cursor<'a> {
             }
             let rows = batch.project(&(0..width).collect::<Vec<_>>()).or_error(Kind::Invariant, "merge rows")?;
             self.generation += 1;
-            self.current = Some(Current { rows, keys, hashes, modified, row: 0 });
+            self.current = Some(Current { count: rows.num_rows(), rows, keys, hashes, modified, row: 0 });
             return Ok(());
         }
         self.stream = None;
@@ -273,8 +275,8 @@ impl Joined {
         if self.picks.len() >= self.limit { self.flush(counts, out) } else { Ok(()) }
     }
 
-    fn locate(&mut self, side: Side, cursor: &Cursor<'_>) -> Option<(usize, usize)> {
-        let current = cursor.current.as_ref()?;
+    fn locate(&mut self, side: Side, cursor: &mut Cursor<'_>) -> Option<(usize, usize)> {
+        let current = cursor.current.as_mut()?;
         let source = match self.origins.iter().rposition(|&o| side.matches(o, cursor.generation)) {
             Some(known) => known,
             None => {
@@ -283,16 +285,19 @@ impl Joined {
                 self.sources.len() - 1
             }
         };
+        if current.row + 1 == current.count {
+            current.rows = RecordBatch::new_empty(current.rows.schema());
+        }
         Some((source, current.row))
     }
 
-    fn pick(&mut self, side: Side, cursor: &Cursor<'_>) {
+    fn pick(&mut self, side: Side, cursor: &mut Cursor<'_>) {
         let place = self.locate(side, cursor);
         self.picks.extend(place);
     }
 
     /// The change takes the place of the stored row; whether they differ is found out in bulk.
-    fn pick_pair(&mut self, stored: &Cursor<'_>, change: &Cursor<'_>) {
+    fn pick_pair(&mut self, stored: &mut Cursor<'_>, change: &mut Cursor<'_>) {
         if let (Some(s), Some(c)) = (self.locate(Side::Stored, stored), self.locate(Side::Change, change)) {
             self.pairs.push([s, c]);
             self.picks.push(c);

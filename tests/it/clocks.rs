@@ -280,7 +280,7 @@ async fn writers_that_hammer_the_collection_through_every_run() {
             // been read: the watermark must be from before.
             let path = scene.place.path().join("env/test.toml");
             let text = std::fs::read_to_string(&path).expect("the environment");
-            scene.place.write("env/test.toml", text.replace(Mongod::shared().uri(), &slow.uri("")));
+            scene.place.write("env/test.toml", text.replace(Mongod::shared().uri(), &slow.uri("appName=slow")));
         }
         let record = tokio::task::block_in_place(|| scene.run(&[]));
         read += record["rows"]["read"].as_u64().expect("a count");

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use work::{Table, corpus, decode, shaper, stage};
+use work::{Rows, Table, corpus, decode, shaper};
 
 /// Names the stage whose instructions are counted, to the process that does the work.
 const STAGE: &str = "LAKEFOLD_COUNTED_STAGE";
@@ -47,12 +47,14 @@ fn the_counted_work() {
     let mut first = shaper(None);
     let shaped = decode(&mut first, &corpus(BILLS, None));
     let table = Table { table: Arc::new(first.table().clone()), folder: folder.path().to_owned() };
-    assert_eq!(table.write(&stage(shaped, folder.path())).inserted, BILLS as u64);
+    let rows = Rows::new(shaped, &first, folder.path());
+    assert_eq!(table.write(&rows).inserted, BILLS as u64);
     if std::env::var(STAGE).is_ok_and(|stage| stage != "merge") {
         return;
     }
-    let changed = decode(&mut shaper(Some(first.table().clone())), &corpus(BILLS, Some(100)));
-    assert_eq!(table.merge(&stage(changed, folder.path())).updated, BILLS as u64 / 100);
+    let mut second = shaper(Some(first.table().clone()));
+    let changed = decode(&mut second, &corpus(BILLS, Some(100)));
+    assert_eq!(table.merge(&Rows::new(changed, &second, folder.path())).updated, BILLS as u64 / 100);
 }
 
 fn count(stage: &str) -> u64 {

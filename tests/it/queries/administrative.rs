@@ -38,6 +38,9 @@ fn current_rows(hospital: &Hospital, _: &Window) -> Answer {
     sums.answer(["facility_id", "stored_rows", "current_rows", "doubles"])
 }
 
+/// How many bills have a spelling, the latest of them, and the spelling; the most frequent sorts first.
+type Spelling = (Reverse<(i64, i64)>, String);
+
 /// The spelling of each facility's name that most bills have, of equally frequent ones the one on the latest bill.
 pub fn names(hospital: &Hospital) -> BTreeMap<String, (String, i64)> {
     let mut uses: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
@@ -47,11 +50,11 @@ pub fn names(hospital: &Hospital) -> BTreeMap<String, (String, i64)> {
         *count += 1;
         *last = (*last).max(moment(bill, "bill_date").expect("a day"));
     }
-    let mut names: BTreeMap<String, Vec<(Reverse<(i64, i64)>, String)>> = BTreeMap::new();
+    let mut names: BTreeMap<String, Vec<Spelling>> = BTreeMap::new();
     for ((facility, name), used) in uses {
         names.entry(facility).or_default().push((Reverse(used), name));
     }
-    let first = |(facility, mut all): (String, Vec<(Reverse<(i64, i64)>, String)>)| {
+    let first = |(facility, mut all): (String, Vec<Spelling>)| {
         all.sort();
         (facility, (all[0].1.clone(), i64::try_from(all.len()).expect("a count")))
     };

@@ -37,14 +37,6 @@ impl Cell {
         }
     }
 
-    /// The whole number, if it is one.
-    pub fn whole(&self) -> Option<i64> {
-        match self {
-            Self::Whole(number) => Some(*number),
-            _ => None,
-        }
-    }
-
     /// Whether there is a value.
     pub fn is_there(&self) -> bool {
         *self != Self::Null

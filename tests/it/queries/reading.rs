@@ -11,6 +11,7 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use std::fs::{self, File};
 use std::process::Command;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ async fn a_lake_in_a_bucket_gives_the_same_rows_and_only_what_is_asked_for_is_re
     // Nothing of March can be read now, and nothing of it is needed.
     let refused = Rule {
         kinds: vec![GET],
-        key: "date=2024-03".into(),
+        // As it stands in a request.
+        key: "date%3D2024-03".into(),
         skip: 0,
         times: u32::MAX,
         fault: Fault::Refuse(403, "AccessDenied"),
@@ -67,7 +69,7 @@ async fn a_lake_in_a_bucket_gives_the_same_rows_and_only_what_is_asked_for_is_re
 
     proxy.set(None);
     ask("SELECT count(*) FROM hospital.visit", "", "")
-        .refused(2, &["hospital.visit ", "did you mean hospital.visits?"]);
+        .refused(1, &["hospital.visit ", "did you mean hospital.visits?"]);
     assert_eq!(gets(), 0, "what a table is not called is found out from its name");
 }
 
@@ -82,7 +84,9 @@ fn a_query_over_more_than_its_memory_ends_within_it() {
     fs::create_dir_all(&folder).expect("make a folder");
     let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, true)]));
     let file = File::create(folder.join("data.parquet")).expect("create a file");
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), None).expect("a writer");
+    // A reader holds a row group; those that lakefold writes are bounded too.
+    let groups = WriterProperties::builder().set_max_row_group_row_count(Some(10_000)).build();
+    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(groups)).expect("a writer");
     for first in (0..ROWS).step_by(10_000) {
         // In no order, and each text once.
         let mixed = (first..first + 10_000).map(|row| row.wrapping_mul(0x9E37_79B9_7F4A_7C15));

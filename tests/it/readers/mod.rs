@@ -3,13 +3,11 @@
 //!
 //! `readers.py` compares everything, value by value and by sums of the columns; it runs in `.tools/readers`.
 
-#[path = "../../../src/run/schema/grammar.rs"]
-mod grammar;
 mod lakes;
 
+use crate::support::grammar::{Statement, Type};
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::Workplace;
-use grammar::{Statement, Type};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::Command;

@@ -7,6 +7,8 @@ pub mod demo;
 pub mod dump;
 pub mod eml;
 pub mod folding;
+#[path = "../../../src/run/schema/grammar.rs"]
+pub mod grammar;
 pub mod ground;
 pub mod lake_rows;
 pub mod lakefold;

@@ -1,12 +1,9 @@
 //! `schema --views` and `schema --ddl --projection` over the demo's lake: Trino's grammar takes the views, they run, and
 //! what they give is what the documents hold; a projection covers every partition that there is.
 
-#[path = "../../../src/run/schema/grammar.rs"]
-mod grammar;
-
 use crate::support::demo::{demo, rows};
+use crate::support::grammar::Statement;
 use crate::support::lakefold::{Environment, Workplace};
-use grammar::Statement;
 use mongodb::bson::{DateTime, doc};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

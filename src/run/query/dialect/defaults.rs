@@ -141,6 +141,15 @@ impl VisitorMut for Inlined {
             });
         }
         select.from.retain(|tables| !(tables.joins.is_empty() && names_params(&tables.relation)));
+        for item in &mut select.projection {
+            // A value has no name of its own.
+            if let SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(path)) = &*item
+                && let [table, name] = path.as_slice()
+                && is_params(table)
+            {
+                *item = SelectItem::ExprWithAlias { alias: name.clone(), expr: expr.clone() };
+            }
+        }
         ControlFlow::Continue(())
     }
 

@@ -80,7 +80,7 @@ async fn a_clause_in_a_text_or_a_comment_is_none() {
                SELECT b._id, 'UNNEST(b.items) AS item(code); params.day; element_at(a, 1)' AS unnest /* LEFT JOIN UNNEST */\n\
                FROM hospital.bills AS b -- , UNNEST(b.tags) AS tag(tag)\n\
                WHERE b._id = 'a' AND 'CROSS JOIN UNNEST' <> b._id";
-    let expected = "_id,unnest\na,UNNEST(b.items) AS item(code); params.day; element_at(a, 1)\n";
+    let expected = "_id,unnest\na,\"UNNEST(b.items) AS item(code); params.day; element_at(a, 1)\"\n";
     assert_eq!(lake.csv(sql).await, expected);
 }
 
