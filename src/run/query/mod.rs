@@ -101,6 +101,8 @@ fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<Session
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, "public")
         .with_sort_spill_reservation_bytes((pool / 16).clamp(1 << 20, 10 << 20))
+        // A sort that spilled holds a batch of each run it merges, and counts it twice.
+        .with_batch_size((pool >> 17).clamp(512, 8192))
         // Athena sorts NULL last, whichever way.
         .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last");
     let session = SessionContext::new_with_config_rt(config, runtime);
