@@ -88,30 +88,27 @@ fn the_binary_runs_where_nothing_else_is() {
 
 /// Ends TLS before a plain server, with the certificate and key in two files.
 const TLS_RELAY: &str = r#"
-import socket, ssl, sys, threading
+import select, socket, ssl, sys, threading
 certificate, key, upstream = sys.argv[1], sys.argv[2], int(sys.argv[3])
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 
-def pump(source, sink):
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-
+# One thread a connection: two of them in one TLS session at a time garble it now and then.
 def serve(plain):
     try:
-        client = context.wrap_socket(plain, server_side=True)
-        server = socket.create_connection(("127.0.0.1", upstream))
+        with context.wrap_socket(plain, server_side=True) as client, \
+                socket.create_connection(("127.0.0.1", upstream)) as server:
+            while True:
+                ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+                for source in ready:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    (server if source is client else client).sendall(data)
     except OSError:
-        return
-    threading.Thread(target=pump, args=(client, server), daemon=True).start()
-    pump(server, client)
-    client.close()
+        pass
 
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
