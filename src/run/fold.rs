@@ -34,6 +34,7 @@ use futures::stream::BoxStream;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 /// Store requests under way at once when many small looks are needed.
 pub(super) const LOOKS_AT_ONCE: usize = 16;
@@ -168,6 +169,7 @@ impl Folding<'_> {
             wide: job.wide,
             scratch: scratch.path(),
             interrupt: job.interrupt,
+            merging: Semaphore::new(job.budget.partitions_at_once),
         };
         let total = (tasks.len() + retyped.len()) as u64;
         let landed = AtomicU64::new(0);

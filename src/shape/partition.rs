@@ -42,17 +42,36 @@ impl Partitions {
         &self.folders
     }
 
+    /// The paths of the keys, in their order.
+    pub fn paths(&self) -> impl Iterator<Item = &[String]> {
+        self.keys.iter().map(|key| key.path.0.as_slice())
+    }
+
     /// The number of the document's folder, and whether every key found a value.
     pub fn place(&mut self, document: Document<'_>) -> (u32, bool) {
+        let timezone = self.timezone;
+        self.folder(|_, key| {
+            find(Value::Document(document), &key.path.0, &|value| text_of(value, key.unit, timezone))
+        })
+    }
+
+    /// As [`Self::place`], of the values at [`Self::paths`] in a document that has no list on the way to them.
+    pub fn place_values(&mut self, values: &[Option<Value<'_>>]) -> (u32, bool) {
+        let timezone = self.timezone;
+        self.folder(|at, key| text_of(values.get(at).copied().flatten()?, key.unit, timezone))
+    }
+
+    fn folder(&mut self, text: impl Fn(usize, &PartitionKey) -> Option<String>) -> (u32, bool) {
         let mut folder = std::mem::take(&mut self.scratch);
         folder.clear();
         let mut all = true;
-        for (i, key) in self.keys.iter().enumerate() {
-            if i > 0 {
+        for (at, key) in self.keys.iter().enumerate() {
+            if at > 0 {
                 folder.push('/');
             }
-            let _ = write!(folder, "{}=", key.name);
-            match find(Value::Document(document), &key.path.0, &|value| text_of(value, key.unit, self.timezone)) {
+            folder.push_str(&key.name);
+            folder.push('=');
+            match text(at, key) {
                 Some(text) => escape(&text, &mut folder),
                 None => {
                     all = false;
