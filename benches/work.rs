@@ -209,6 +209,7 @@ impl Table {
             run_id: "bench".to_owned(),
             zstd_level: 3,
             row_group_bytes: 128 << 20,
+            dictionaries: Arc::default(),
         };
         let rows = staged.widths(partition).map(|widths| widths.rows).sum();
         let name = if stored { "second" } else { "first" };

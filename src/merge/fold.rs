@@ -82,14 +82,10 @@ pub async fn fold(
     // The changes first: their first row comes when they are sorted, which needs its memory for itself.
     let mut changes = Cursor::open(changes, &schema, hash_changes).await?;
     let mut stored = Cursor::open(stored, &schema, hash_stored).await?;
-    let mut newest: Option<OwnedRow> = None;
 
     loop {
         // Older readings of the id that was just decided follow it.
-        while let (Some(key), Some(last)) = (changes.key(), &newest) {
-            if key.as_ref() != last.row().as_ref() {
-                break;
-            }
+        while changes.repeats() {
             counts.superseded += 1;
             changes.advance().await?;
         }
@@ -127,13 +123,11 @@ pub async fn fold(
                 } else {
                     counts.inserted += 1;
                 }
-                newest = changes.key().map(|k| k.owned());
                 joined.pick(Side::Change, &mut changes);
                 joined.flush_full(&mut counts, out).await?;
                 changes.advance().await?;
             }
             Ordering::Equal => {
-                newest = changes.key().map(|k| k.owned());
                 if rules.newest_wins && changes.modified() < stored.modified() {
                     counts.superseded += 1;
                     joined.pick(Side::Stored, &mut stored);
@@ -163,6 +157,8 @@ struct Cursor {
     converter: RowConverter,
     hash_ids: Option<HashIds>,
     current: Option<Current>,
+    /// The last key of the batch before the current one.
+    before: Option<OwnedRow>,
     /// Distinguishes the batches of this input.
     generation: usize,
 }
@@ -186,13 +182,23 @@ impl Cursor {
         let id = schema.field(0).data_type().clone();
         let converter = RowConverter::new(vec![SortField::new(id)]).or_error(Kind::Invariant, "compare ids")?;
         let mut cursor =
-            Self { stream, columns: schema.fields().len(), converter, hash_ids, current: None, generation: 0 };
+            Self { stream, columns: schema.fields().len(), converter, hash_ids, current: None, before: None, generation: 0 };
         cursor.next_batch().await?;
         Ok(cursor)
     }
 
     fn key(&self) -> Option<arrow::row::Row<'_>> {
         self.current.as_ref().map(|c| c.keys.row(c.row))
+    }
+
+    /// Whether the current row has the id of the row before it.
+    fn repeats(&self) -> bool {
+        let Some(current) = &self.current else { return false };
+        let key = current.keys.row(current.row);
+        match current.row.checked_sub(1) {
+            Some(before) => current.keys.row(before) == key,
+            None => self.before.as_ref().is_some_and(|before| before.row() == key),
+        }
     }
 
     fn hash(&self) -> Option<u128> {
@@ -217,7 +223,9 @@ impl Cursor {
     }
 
     async fn next_batch(&mut self) -> Result<()> {
-        self.current = None;
+        if let Some(last) = self.current.take() {
+            self.before = last.count.checked_sub(1).map(|row| last.keys.row(row).owned());
+        }
         let Some(stream) = &mut self.stream else { return Ok(()) };
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(super::plan::merge_error)?;

@@ -16,6 +16,7 @@
 //! Keeps P1 (one row per `_id`), P6 (every row read is accounted for) and P10 (bounded memory).
 
 pub mod budget;
+pub mod dictionaries;
 pub mod fold;
 mod order;
 pub mod places;

@@ -163,6 +163,7 @@ impl Folding<'_> {
                 run_id: job.run_id.to_owned(),
                 zstd_level: job.settings.lake.zstd_level,
                 row_group_bytes: job.budget.row_group,
+                dictionaries: Arc::default(),
             },
             budget: job.budget,
             sorting: job.budget.sorting(scratch.path(), window.staged.widest())?,

@@ -179,6 +179,7 @@ impl Workshop<'_> {
         let context = self.sorting.context(widths());
         let stored_rows = match stored {
             Some(file) => {
+                self.files.dictionaries.learn(&file.footer.metadata);
                 let rows = file.rows(self.lake, self.budget.batch, None).await?;
                 let plan = plan::stored(rows, conversion, self.shapes.schema())?;
                 Some(plan::execute(&plan, &context)?)

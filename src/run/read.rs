@@ -6,9 +6,10 @@ use crate::extract::Placed;
 use crate::lake::Lake;
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
-use crate::model::batch::RawBatch;
+use crate::model::batch::ShapedBatch;
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
+use crate::model::read_plan::Position;
 use crate::model::table;
 use crate::run::interrupt::Interrupt;
 use crate::run::quarantine::Quarantine;
@@ -69,9 +70,8 @@ pub struct Reading<'a> {
     pub batch: usize,
 }
 
-/// A shaper and where its rows go: moved to a worker thread for every batch and back.
-struct Desk {
-    shaper: Shaper,
+/// Where shaped rows go: moved to a worker thread for every batch and back.
+struct Shelf {
     stage: Stage,
     ids: Spool,
     totals: Totals,
@@ -80,17 +80,26 @@ struct Desk {
     unstaged: Option<RowsWriter>,
 }
 
+/// A batch that was shaped and is not on the shelf yet.
+struct Shaped {
+    batch: ShapedBatch,
+    documents: u64,
+    bytes: u64,
+    position: Option<Position>,
+}
+
 impl Reading<'_> {
     /// Reads `batches` to their end, after what `resume` holds; `staging` keeps what a later run could go on with.
+    ///
+    /// While a batch is shaped the one before it is put on the shelf: two threads, and one batch more in memory.
     pub async fn run(
         &self,
-        shaper: Shaper,
+        mut shaper: Shaper,
         mut batches: BoxStream<'static, Result<Placed>>,
         resume: Option<(&Resume, &Lake)>,
         mut staging: Option<Staging<'_>>,
     ) -> Result<Window> {
-        let mut desk = Desk {
-            shaper,
+        let mut shelf = Shelf {
             stage: Stage::new(self.scratch, self.chunk, self.batch),
             ids: Spool::new(self.scratch, "ids", SPOOL_MEMORY),
             totals: Totals::default(),
@@ -98,9 +107,10 @@ impl Reading<'_> {
             unstaged: staging.as_ref().map(|_| RowsWriter::new()).transpose()?,
         };
         if let Some((resume, lake)) = resume {
-            desk = self.restore(desk, resume, lake).await?;
+            (shaper, shelf) = self.restore(shaper, shelf, resume, lake).await?;
         }
-        let resumed = desk.totals.documents;
+        let resumed = shelf.totals.documents;
+        let mut shaped: Option<Shaped> = None;
         loop {
             // A source that does not answer must not keep a run from ending.
             let batch = tokio::select! {
@@ -110,40 +120,71 @@ impl Reading<'_> {
             };
             let Some((batch, position)) = batch.transpose()? else { break };
             let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
-            desk = aside(move || desk.take(&batch)).await?;
-            if let Some(staging) = &mut staging {
-                staging.read(bytes, position);
-                desk.keep(staging, staging.is_due()).await?;
+            let shaping = aside(move || {
+                let batch = shaper.shape(&batch)?;
+                Ok((shaper, Shaped { batch, documents, bytes, position }))
+            });
+            let before = shaped.take();
+            let next;
+            ((shaper, next), shelf) = tokio::try_join!(shaping, self.put(shelf, before, staging.as_mut()))?;
+            shaped = Some(next);
+            if let Some(staging) = staging.as_mut().filter(|staging| staging.is_due()) {
+                // What counts as read has to be on the shelf, and nothing else may be in the schema.
+                shelf = self.put(shelf, shaped.take(), Some(staging)).await?;
+                shelf.keep(staging, Some(&shaper)).await?;
             }
             self.progress.read(self.namespace, documents, bytes);
         }
+        shelf = self.put(shelf, shaped, staging.as_mut()).await?;
         if let Some(staging) = &mut staging {
             // What comes now may die too, and takes long for a large collection.
-            desk.keep(staging, true).await?;
+            shelf.keep(staging, Some(&shaper)).await?;
         }
         Ok(Window {
-            staged: desk.stage.finish()?,
-            ids: desk.ids,
-            shaper: desk.shaper,
-            totals: desk.totals,
+            staged: shelf.stage.finish()?,
+            ids: shelf.ids,
+            shaper,
+            totals: shelf.totals,
             resumed,
-            quarantined: desk.quarantined,
+            quarantined: shelf.quarantined,
         })
     }
 
+    /// Puts a batch on the shelf.
+    async fn put(&self, shelf: Shelf, shaped: Option<Shaped>, staging: Option<&mut Staging<'_>>) -> Result<Shelf> {
+        let Some(shaped) = shaped else { return Ok(shelf) };
+        let (bytes, position) = (shaped.bytes, shaped.position.clone());
+        let mut shelf = aside(move || shelf.take(shaped)).await?;
+        if let Some(staging) = staging {
+            staging.read(bytes, position);
+            shelf.keep(staging, None).await?;
+        }
+        Ok(shelf)
+    }
+
     /// Puts what a run that died has read in front of what is left to be read.
-    async fn restore(&self, mut desk: Desk, resume: &Resume, lake: &Lake) -> Result<Desk> {
+    async fn restore(
+        &self,
+        mut shaper: Shaper,
+        mut shelf: Shelf,
+        resume: &Resume,
+        lake: &Lake,
+    ) -> Result<(Shaper, Shelf)> {
         for key in resume.keys(self.namespace) {
             self.interrupt.check()?;
             let object = resume.object(lake, &key).await?;
-            desk = aside(move || desk.restore(&object)).await.map_err(|e| {
+            let restoring = aside(move || {
+                let shelf = shelf.restore(&object, &shaper)?;
+                Ok((shaper, shelf))
+            });
+            (shaper, shelf) = restoring.await.map_err(|e| {
                 resume.damaged.get_or_init(|| ());
                 e.context(&key).hint("run again: it will be read from the start")
             })?;
         }
-        desk.totals = resume.state.totals;
-        self.progress.read(self.namespace, desk.totals.documents, desk.totals.bytes);
-        Ok(desk)
+        shelf.totals = resume.state.totals;
+        self.progress.read(self.namespace, shelf.totals.documents, shelf.totals.bytes);
+        Ok((shaper, shelf))
     }
 }
 
@@ -154,20 +195,19 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'sta
     done.map_err(|_| Error::new(Kind::Invariant, "shaping a batch of documents panicked"))?
 }
 
-impl Desk {
-    fn take(mut self, batch: &RawBatch) -> Result<Self> {
-        self.totals.documents += batch.documents.len() as u64;
-        self.totals.bytes += batch.bytes() as u64;
-        let shaped = self.shaper.shape(batch)?;
-        self.totals.misfits += shaped.misfits;
-        self.totals.blind += shaped.blind;
-        self.totals.untimed += shaped.untimed;
-        self.totals.unplaced += shaped.unplaced;
+impl Shelf {
+    fn take(mut self, Shaped { batch, documents, bytes, .. }: Shaped) -> Result<Self> {
+        self.totals.documents += documents;
+        self.totals.bytes += bytes;
+        self.totals.misfits += batch.misfits;
+        self.totals.blind += batch.blind;
+        self.totals.untimed += batch.untimed;
+        self.totals.unplaced += batch.unplaced;
         if let Some(unstaged) = &mut self.unstaged {
-            unstaged.push(&shaped)?;
+            unstaged.push(&batch)?;
         }
-        self.quarantined.extend(&shaped.quarantined)?;
-        self.place(shaped.rows, shaped.version, shaped.partition, &shaped.id_hash, &shaped.modified_ms)?;
+        self.quarantined.extend(&batch.quarantined)?;
+        self.place(batch.rows, batch.version, batch.partition, &batch.id_hash, &batch.modified_ms)?;
         Ok(self)
     }
 
@@ -192,7 +232,7 @@ impl Desk {
     }
 
     /// Takes in an object of staged rows.
-    fn restore(mut self, object: &[u8]) -> Result<Self> {
+    fn restore(mut self, object: &[u8], shaper: &Shaper) -> Result<Self> {
         read_rows(object, |piece| match piece {
             Piece::Quarantined(documents) => {
                 self.quarantined.extend(&documents)?;
@@ -201,7 +241,7 @@ impl Desk {
             Piece::Rows { rows, version, partition } => {
                 let ids = rows.column_by_name(table::ID);
                 let ids = ids.ok_or_else(|| Error::new(Kind::Lake, "staged rows have no _id"))?;
-                let hashes = id_hashes(ids.as_ref(), version, self.shaper.table())?;
+                let hashes = id_hashes(ids.as_ref(), version, shaper.table())?;
                 let times = rows.column_by_name(table::MODIFIED).and_then(|c| c.as_primitive_opt::<Int64Type>());
                 let modified: Vec<Option<i64>> = match times {
                     Some(times) => times.iter().collect(),
@@ -213,16 +253,17 @@ impl Desk {
         Ok(self)
     }
 
-    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count.
-    async fn keep(&mut self, staging: &mut Staging<'_>, all: bool) -> Result<()> {
-        let ripe = |rows: &RowsWriter| !rows.is_empty() && (all || staging.fills(rows));
+    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count: `all` is
+    /// what has shaped it then.
+    async fn keep(&mut self, staging: &mut Staging<'_>, all: Option<&Shaper>) -> Result<()> {
+        let ripe = |rows: &RowsWriter| !rows.is_empty() && (all.is_some() || staging.fills(rows));
         if self.unstaged.as_ref().is_some_and(ripe)
             && let Some(rows) = self.unstaged.replace(RowsWriter::new()?)
         {
             staging.put(rows.finish()?).await?;
         }
-        if all {
-            staging.save(self.shaper.table(), self.shaper.partitions(), self.totals).await?;
+        if let Some(shaper) = all {
+            staging.save(shaper.table(), shaper.partitions(), self.totals).await?;
         }
         Ok(())
     }
