@@ -77,10 +77,14 @@ impl Disk {
         let aside = self.write_aside(content).map_err(|e| self.failed(&e, what()))?;
         let metadata = aside.as_file().metadata().map_err(|e| self.failed(&e, what()))?;
         self.counters.put(metadata.len());
-        let _lock = self.lock().map_err(|e| self.failed(&e, what()))?;
-        self.check(&target, expect).map_err(|e| e.context(what()))?;
-        create_folders(target.parent()).map_err(|e| self.failed(&e, what()))?;
-        aside.persist(&target).map_err(|e| self.failed(&e.error, what()))?;
+        {
+            let _lock = self.lock().map_err(|e| self.failed(&e, what()))?;
+            self.check(&target, expect).map_err(|e| e.context(what()))?;
+            // Durable before anybody else may find them and rely on it.
+            create_folders(target.parent()).map_err(|e| self.failed(&e, what()))?;
+            aside.persist(&target).map_err(|e| self.failed(&e.error, what()))?;
+        }
+        // Nobody else has to wait for this: who replaces the file meanwhile makes the same folder durable.
         target.parent().map_or(Ok(()), sync_folder).map_err(|e| self.failed(&e, what()))?;
         Ok(version_of(&metadata))
     }
