@@ -61,7 +61,8 @@ mod tests {
 
     fn written(rows: i64, dictionary: bool) -> ParquetMetaData {
         let unique: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("B-{row:09}"))));
-        let few: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("ward {}", row * 7 % 5))));
+        let few: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("ward {}", row * 7 % 5))));
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|row| row * row * 7919)));
         let batch = RecordBatch::try_from_iter([("unique", unique), ("few", few), ("numbers", numbers)]).unwrap();
         let properties = WriterProperties::builder().set_dictionary_enabled(dictionary).build();

@@ -181,8 +181,15 @@ impl Cursor {
     ) -> Result<Self> {
         let id = schema.field(0).data_type().clone();
         let converter = RowConverter::new(vec![SortField::new(id)]).or_error(Kind::Invariant, "compare ids")?;
-        let mut cursor =
-            Self { stream, columns: schema.fields().len(), converter, hash_ids, current: None, before: None, generation: 0 };
+        let mut cursor = Self {
+            stream,
+            columns: schema.fields().len(),
+            converter,
+            hash_ids,
+            current: None,
+            before: None,
+            generation: 0,
+        };
         cursor.next_batch().await?;
         Ok(cursor)
     }

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Rows of one row group at most; the byte limit of the budget usually cuts first.
 const ROWS_PER_GROUP: usize = 1_000_000;
 
+/// Bytes handed to the system at once: a small file is one write.
+const BUFFER_BYTES: usize = 256 << 10;
+
 /// What every data file of a run has in common.
 #[derive(Debug, Clone)]
 pub struct FileSettings {
@@ -95,8 +98,12 @@ impl PartitionWriter {
         // Without the Arrow blob every reader sees the same plain Parquet types.
         let options =
             ArrowWriterOptions::new().with_properties(settings.properties(wide, rows)?).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
-            .or_error(Kind::Lake, doing())?;
+        let writer = ArrowWriter::try_new_with_options(
+            BufWriter::with_capacity(BUFFER_BYTES, file),
+            settings.schema.clone(),
+            options,
+        )
+        .or_error(Kind::Lake, doing())?;
         Ok(Self { writer, path: path.to_owned(), rows: 0, dictionaries: settings.dictionaries.clone() })
     }
 

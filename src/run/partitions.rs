@@ -206,8 +206,7 @@ impl Workshop<'_> {
         let mut merging = JoinSet::new();
         merging.spawn(
             async move {
-                let counts =
-                    fold(stored_rows, changed_rows, schema, rules, hash_ids, batch_rows, &mut writer).await?;
+                let counts = fold(stored_rows, changed_rows, schema, rules, hash_ids, batch_rows, &mut writer).await?;
                 Ok((counts, writer.finish()?))
             }
             .in_current_span(),

@@ -50,9 +50,7 @@ impl Partitions {
     /// The number of the document's folder, and whether every key found a value.
     pub fn place(&mut self, document: Document<'_>) -> (u32, bool) {
         let timezone = self.timezone;
-        self.folder(|_, key| {
-            find(Value::Document(document), &key.path.0, &|value| text_of(value, key.unit, timezone))
-        })
+        self.folder(|_, key| find(Value::Document(document), &key.path.0, &|value| text_of(value, key.unit, timezone)))
     }
 
     /// As [`Self::place`], of the values at [`Self::paths`] in a document that has no list on the way to them.

@@ -82,7 +82,8 @@ impl Remote {
                 reach(KillPoint::MidUpload);
             }
             let wanted = left.min(part_bytes);
-            let buffer = Arc::clone(&self.buffers).acquire_many_owned(units(wanted)).await.map_err(|e| unreadable(&e))?;
+            let buffer =
+                Arc::clone(&self.buffers).acquire_many_owned(units(wanted)).await.map_err(|e| unreadable(&e))?;
             let mut part = vec![0; usize::try_from(wanted).map_err(|e| unreadable(&e))?];
             reader.read_exact(&mut part).await.map_err(|e| unreadable(&e))?;
             left -= wanted;

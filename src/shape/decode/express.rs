@@ -14,7 +14,7 @@ use crate::shape::canonical::decimal::{Decimal, Fit, double_of, scaled_double};
 use crate::shape::canonical::time::Clock;
 use crate::shape::hashing::Hasher;
 use crate::shape::privacy::Privacy;
-use crate::shape::raw::{Value, body, size};
+use crate::shape::raw::{Value, body, size, string};
 use std::collections::HashMap;
 
 /// Documents after which it is asked whether the quick way is worth trying.
@@ -43,9 +43,10 @@ pub struct Express {
 /// Values counted by node and kind.
 #[derive(Debug, Default)]
 struct Tally {
-    counts: Vec<[u64; KINDS]>,
+    /// [`KINDS`] for each node.
+    counts: Vec<u64>,
     /// What the current document has counted, to be taken back when it has to go the long way.
-    current: Vec<(usize, Kind)>,
+    current: Vec<usize>,
     /// Visits of levels: a field that was met in the current one stands there twice.
     visits: u64,
 }
@@ -61,8 +62,7 @@ struct Level {
 
 #[derive(Debug)]
 struct Field {
-    /// With the zero behind it.
-    name: Vec<u8>,
+    name: Name,
     column: usize,
     /// Its place among the fields seen.
     seen: usize,
@@ -79,8 +79,8 @@ struct Node {
     what: What,
     known: KindSet,
     traits: Traits,
-    /// Its place in the tally.
-    number: usize,
+    /// Where its counts begin in the tally.
+    counts: usize,
 }
 
 #[derive(Debug)]
@@ -102,7 +102,13 @@ type Path<'p> = (usize, &'p [String]);
 
 impl Express {
     /// Lays out what was seen, for documents whose columns are `columns`; `watched` are paths whose scalars are wanted.
-    pub fn new(seen: &Seen, columns: &[Column], privacy: Option<&Privacy>, clock: Clock, watched: &[Vec<String>]) -> Self {
+    pub fn new(
+        seen: &Seen,
+        columns: &[Column],
+        privacy: Option<&Privacy>,
+        clock: Clock,
+        watched: &[Vec<String>],
+    ) -> Self {
         let paths: Vec<Path<'_>> = watched.iter().map(Vec::as_slice).enumerate().collect();
         let mut tally = Tally::default();
         let top = Level::new(seen, columns, privacy, &paths, &mut tally);
@@ -149,32 +155,66 @@ impl Express {
 
     /// Forgets what was counted since.
     pub fn forget(&mut self) {
-        self.tally.counts.fill([0; KINDS]);
+        self.tally.counts.fill(0);
     }
 }
 
 impl Tally {
-    /// A place for one more node.
+    /// Counts for one more node.
     fn node(&mut self) -> usize {
-        self.counts.push([0; KINDS]);
-        self.counts.len() - 1
+        let start = self.counts.len();
+        self.counts.resize(start + KINDS, 0);
+        start
     }
 
+    #[inline]
     fn count(&mut self, node: &Node, kind: Kind) -> Walked<()> {
-        let count = self.counts.get_mut(node.number).and_then(|counts| counts.get_mut(kind as usize));
-        match count {
+        let at = node.counts + kind as usize;
+        match self.counts.get_mut(at) {
             Some(count) if node.known.contains(kind) => *count += 1,
             _ => return Err(Unusual),
         }
-        self.current.push((node.number, kind));
+        self.current.push(at);
         Ok(())
     }
 
     fn take_back(&mut self) {
-        for &(node, kind) in &self.current {
-            if let Some(count) = self.counts.get_mut(node).and_then(|counts| counts.get_mut(kind as usize)) {
+        for &at in &self.current {
+            if let Some(count) = self.counts.get_mut(at) {
                 *count -= 1;
             }
+        }
+    }
+}
+
+/// The name of a field, made to be compared.
+#[derive(Debug)]
+struct Name {
+    /// With the zero behind it.
+    bytes: Vec<u8>,
+    /// Its first eight bytes as a number, and which of them there are.
+    first: (u64, u64),
+}
+
+impl Name {
+    fn new(name: &str) -> Self {
+        let mut bytes = name.as_bytes().to_vec();
+        bytes.push(0);
+        let (mut first, mut mask) = ([0; 8], [0; 8]);
+        for ((first, mask), byte) in first.iter_mut().zip(&mut mask).zip(&bytes) {
+            (*first, *mask) = (*byte, 0xff);
+        }
+        Self { bytes, first: (u64::from_le_bytes(first), u64::from_le_bytes(mask)) }
+    }
+
+    /// Whether it is at the beginning of `rest`.
+    #[inline]
+    fn begins(&self, rest: &[u8]) -> bool {
+        let (first, mask) = self.first;
+        match rest.first_chunk() {
+            Some(chunk) if u64::from_le_bytes(*chunk) & mask != first => false,
+            Some(_) if self.bytes.len() <= 8 => true,
+            _ => rest.starts_with(&self.bytes),
         }
     }
 }
@@ -187,8 +227,8 @@ impl Level {
     /// resemble each other, so the one at `hint` is looked at first, and then those behind it.
     fn find(&self, rest: &[u8], hint: usize) -> Walked<(Option<usize>, usize)> {
         for (at, field) in self.fields.iter().enumerate().skip(hint).take(2) {
-            if rest.starts_with(&field.name) {
-                return Ok((Some(at), field.name.len()));
+            if field.name.begins(rest) {
+                return Ok((Some(at), field.name.bytes.len()));
             }
         }
         let length = rest.iter().position(|byte| *byte == 0).ok_or(Unusual)?;
@@ -217,13 +257,11 @@ impl Level {
                 Some(column) if column.originals.len() == 1 => {
                     Node::new(&field.seen, &column.kind, privacy, &below, tally)
                 }
-                _ => Node { what: What::Unusual, known: KindSet::default(), traits: Traits::default(), number: 0 },
+                _ => Node { what: What::Unusual, known: KindSet::default(), traits: Traits::default(), counts: 0 },
             };
-            let mut name = field.name.as_bytes().to_vec();
-            level.places.insert(name.clone(), at);
-            name.push(0);
+            level.places.insert(field.name.as_bytes().to_vec(), at);
             level.fields.push(Field {
-                name,
+                name: Name::new(&field.name),
                 column: here.unwrap_or_default(),
                 seen: at,
                 watched: below.iter().filter(|(_, rest)| rest.is_empty()).map(|(number, _)| *number).collect(),
@@ -234,7 +272,7 @@ impl Level {
         level
     }
 
-    fn settle(&self, seen: &mut Seen, counts: &[[u64; KINDS]]) {
+    fn settle(&self, seen: &mut Seen, counts: &[u64]) {
         for field in &self.fields {
             if let Some(seen) = seen.fields.get_mut(field.seen) {
                 field.node.settle(seen, counts);
@@ -252,7 +290,7 @@ impl Node {
         tally: &mut Tally,
     ) -> Self {
         let hasher = privacy.and_then(Privacy::hasher);
-        let number = tally.node();
+        let counts = tally.node();
         let what = match column {
             _ if privacy.is_some_and(Privacy::excluded) || seen.guard.is_some() => What::Unusual,
             ColumnType::Json | ColumnType::Map(_) => What::Unusual,
@@ -263,20 +301,18 @@ impl Node {
             },
             ColumnType::List(_) => What::Unusual,
             ColumnType::Struct(_) if hasher.is_some() => What::Unusual,
-            ColumnType::Struct(children) => {
-                What::Record(Box::new(Level::new(seen, children, privacy, watched, tally)))
-            }
+            ColumnType::Struct(children) => What::Record(Box::new(Level::new(seen, children, privacy, watched, tally))),
             _ => match hasher {
                 Some(hasher) => What::Hashed(Box::new(hasher.clone())),
                 None => What::Scalar,
             },
         };
-        Self { what, known: seen.kinds(), traits: seen.traits, number }
+        Self { what, known: seen.kinds(), traits: seen.traits, counts }
     }
 
-    fn settle(&self, seen: &mut Seen, counts: &[[u64; KINDS]]) {
-        if let (Some(counts), true) = (counts.get(self.number), !matches!(self.what, What::Unusual)) {
-            seen.count(|kind| counts.get(kind as usize).copied().unwrap_or_default());
+    fn settle(&self, seen: &mut Seen, counts: &[u64]) {
+        if !matches!(self.what, What::Unusual) {
+            seen.count(|kind| counts.get(self.counts + kind as usize).copied().unwrap_or_default());
         }
         match &self.what {
             What::List(element) => {
@@ -362,7 +398,7 @@ impl<'a> Walk<'a, '_> {
     /// Appends a value that is neither Null nor Undefined; `false` when it was void all the same, and nothing was appended.
     fn value(&mut self, node: &mut Node, tag: u8, bytes: &'a [u8], column: &mut Builder) -> Walked<bool> {
         match (&mut node.what, tag, column) {
-            (What::Scalar, ..=0x02 | 0x05.., column) => self.scalar(node, tag, bytes, column)?,
+            (What::Scalar, tag, column) if !is_container(tag) => self.scalar(node, tag, bytes, column)?,
             (What::Record(level), DOCUMENT, Builder::Record(record)) => {
                 if !self.fields(level, body(bytes).map_err(|_| Unusual)?, &mut record.children, false)? {
                     return Ok(false);
@@ -380,7 +416,7 @@ impl<'a> Walk<'a, '_> {
                 list.ends.push(length, true);
                 self.tally.count(node, Kind::Array)?;
             }
-            (What::Hashed(hasher), ..=0x02 | 0x05.., Builder::Text(texts)) => {
+            (What::Hashed(hasher), tag, Builder::Text(texts)) if !is_container(tag) => {
                 texts.values.push(&hasher.digest(Value::scalar(tag, bytes).ok_or(Unusual)?));
                 self.tally.count(node, Kind::String)?;
             }
@@ -410,24 +446,42 @@ impl<'a> Walk<'a, '_> {
         Ok(filled.then_some(length))
     }
 
-    fn scalar(&mut self, node: &mut Node, tag: u8, bytes: &'a [u8], column: &mut Builder) -> Walked<()> {
+    /// Appends a scalar; the commonest by the shortest way.
+    #[inline]
+    fn scalar(&mut self, node: &Node, tag: u8, bytes: &'a [u8], column: &mut Builder) -> Walked<()> {
+        match (tag, column) {
+            (STRING, Builder::Text(texts)) => {
+                texts.values.push(string(bytes).map_err(|_| Unusual)?);
+                self.tally.count(node, Kind::String)
+            }
+            (DOUBLE, Builder::Double(doubles)) => {
+                let x = f64::from_le_bytes(*bytes.first_chunk().ok_or(Unusual)?);
+                plain_double(node.traits, x)?;
+                doubles.0.push(x);
+                self.tally.count(node, Kind::Double)
+            }
+            (INT, Builder::Bigint(integers)) => {
+                integers.0.push(i64::from(i32::from_le_bytes(*bytes.first_chunk().ok_or(Unusual)?)));
+                self.tally.count(node, Kind::Int)
+            }
+            (DATE, Builder::Timestamp(times)) => {
+                let ms = i64::from_le_bytes(*bytes.first_chunk().ok_or(Unusual)?);
+                let placed = self.clock.place(ms).filter(|placed| !placed.repeated).ok_or(Unusual)?;
+                times.values.push(placed.value);
+                self.tally.count(node, Kind::Date)
+            }
+            (tag, column) => self.any_scalar(node, tag, bytes, column),
+        }
+    }
+
+    fn any_scalar(&mut self, node: &Node, tag: u8, bytes: &'a [u8], column: &mut Builder) -> Walked<()> {
         let value = Value::scalar(tag, bytes).ok_or(Unusual)?;
         self.tally.count(node, value.kind().ok_or(Unusual)?)?;
         let traits = node.traits;
         match (column, value) {
-            (Builder::Text(texts), Value::String(text)) => texts.values.push(text),
-            (Builder::Double(doubles), Value::Double(x)) => {
-                plain_double(traits, x)?;
-                doubles.0.push(x);
-            }
-            (Builder::Bigint(integers), Value::Int32(i)) => integers.0.push(i64::from(i)),
             (Builder::Bigint(integers), Value::Int64(i)) => {
                 plain_integer(traits, i)?;
                 integers.0.push(i);
-            }
-            (Builder::Timestamp(times), Value::Date(ms)) => {
-                let placed = self.clock.place(ms).filter(|placed| !placed.repeated).ok_or(Unusual)?;
-                times.values.push(placed.value);
             }
             (Builder::Boolean(booleans), Value::Boolean(b)) => booleans.push_option(Some(b)),
             (Builder::Double(doubles), Value::Int32(i)) => doubles.0.push(f64::from(i)),
@@ -453,8 +507,12 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
+const DOUBLE: u8 = 0x01;
+const STRING: u8 = 0x02;
 const DOCUMENT: u8 = 0x03;
 const ARRAY: u8 = 0x04;
+const DATE: u8 = 0x09;
+const INT: u8 = 0x10;
 
 /// Null and Undefined.
 fn is_null(tag: u8) -> bool {

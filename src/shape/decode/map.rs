@@ -27,12 +27,7 @@ impl Maps {
             DataType::Map(entries, _) => Some(entries),
             _ => None,
         };
-        Self {
-            keys: Strings::default(),
-            values: Builder::new(value, clock),
-            entries,
-            ends: Ends::default(),
-        }
+        Self { keys: Strings::default(), values: Builder::new(value, clock), entries, ends: Ends::default() }
     }
 
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {

@@ -21,6 +21,7 @@ impl Default for Validity {
 
 impl Validity {
     /// Adds a row.
+    #[inline]
     pub fn push(&mut self, valid: bool) {
         self.0.append(valid);
     }
@@ -51,6 +52,7 @@ impl<T> Default for Fixed<T> {
 
 impl<T: Copy + Default> Fixed<T> {
     /// Adds a row with a value.
+    #[inline]
     pub fn push(&mut self, value: T) {
         self.values.push(value);
         self.valid.push(true);
@@ -92,6 +94,7 @@ impl Default for Strings {
 
 impl Strings {
     /// Adds a row with a text.
+    #[inline]
     pub fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.end(true);
@@ -120,7 +123,8 @@ impl Strings {
         let bytes = Vec::with_capacity(self.bytes.len());
         let mut offsets = Vec::with_capacity(self.offsets.len());
         offsets.push(0);
-        let (bytes, offsets) = (std::mem::replace(&mut self.bytes, bytes), std::mem::replace(&mut self.offsets, offsets));
+        let (bytes, offsets) =
+            (std::mem::replace(&mut self.bytes, bytes), std::mem::replace(&mut self.offsets, offsets));
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         Ok(Arc::new(StringArray::try_new(offsets, bytes.into(), self.valid.finish())?))
     }

@@ -6,7 +6,7 @@
 mod value;
 mod write;
 
-pub use value::{Value, size};
+pub use value::{Value, size, string};
 pub use write::Writer;
 
 use std::fmt;

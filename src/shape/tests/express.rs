@@ -9,13 +9,11 @@ use proptest::prelude::*;
 
 /// A table with two partition keys, a modified time inside a document, and a field that is hashed.
 fn setup() -> Setup {
-    let key = |name: &str, unit, path: &str| PartitionKey {
-        name: name.into(),
-        unit,
-        path: FieldPath::parse(path).unwrap(),
-    };
+    let key =
+        |name: &str, unit, path: &str| PartitionKey { name: name.into(), unit, path: FieldPath::parse(path).unwrap() };
     let keys = vec![key("day", PartitionUnit::Day, "meta.at"), key("place", PartitionUnit::Value, "place")];
-    let mut setup = Setup::local(chrono_tz::Europe::Berlin).partitioned("day=day(meta.at)/place=place", keys).hashing("é");
+    let mut setup =
+        Setup::local(chrono_tz::Europe::Berlin).partitioned("day=day(meta.at)/place=place", keys).hashing("é");
     setup.spec.timestamp_column = Some(FieldPath::parse("meta.at").unwrap());
     setup
 }
@@ -30,10 +28,15 @@ fn framed() -> impl Strategy<Value = Document> {
     ];
     let place = prop_oneof![6 => "[a-c]", 1 => Just(".. /é".to_owned())].prop_map(Bson::String);
     let place = prop_oneof![8 => place, 1 => Just(Bson::Int32(7)), 1 => Just(Bson::Document(doc! { "a": Bson::Null }))];
-    let empty = prop_oneof![Just(Bson::Null), Just(Bson::Array(vec![])), Just(Bson::Document(doc! { "x": Bson::Null }))];
+    let empty =
+        prop_oneof![Just(Bson::Null), Just(Bson::Array(vec![])), Just(Bson::Document(doc! { "x": Bson::Null }))];
     (at, place, empty, any::<bool>()).prop_map(|(at, place, empty, first)| {
         let meta = doc! { "by": "x", "at": at };
-        if first { doc! { "place": place, "meta": meta, "empty": empty } } else { doc! { "meta": meta, "place": place } }
+        if first {
+            doc! { "place": place, "meta": meta, "empty": empty }
+        } else {
+            doc! { "meta": meta, "place": place }
+        }
     })
 }
 
