@@ -10,7 +10,7 @@ use crate::model::batch::ShapedBatch;
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
 use crate::model::read_plan::Position;
-use crate::model::table;
+use crate::model::table::{self, TableSchema};
 use crate::run::interrupt::Interrupt;
 use crate::run::quarantine::Quarantine;
 use crate::shape::{Shaper, id_hashes};
@@ -20,6 +20,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::mpsc;
 
 /// Everything a window held.
 pub struct Window {
@@ -88,14 +90,25 @@ struct Shaped {
     position: Option<Position>,
 }
 
+/// What the shaping hands over.
+enum Handed {
+    /// Rows.
+    Rows(Box<Shaped>),
+    /// The schema and the partition folders that all rows before it have, to be kept with them.
+    Schema(Box<(TableSchema, Vec<String>)>),
+}
+
+/// Batches that wait for the shelf, which rests while it writes a run to disk.
+const WAITING: usize = 6;
+
 impl Reading<'_> {
     /// Reads `batches` to their end, after what `resume` holds; `staging` keeps what a later run could go on with.
     ///
-    /// While a batch is shaped the one before it is put on the shelf: two threads, and one batch more in memory.
+    /// Documents are shaped on one thread and put on the shelf on another.
     pub async fn run(
         &self,
         mut shaper: Shaper,
-        mut batches: BoxStream<'static, Result<Placed>>,
+        batches: BoxStream<'static, Result<Placed>>,
         resume: Option<(&Resume, &Lake)>,
         mut staging: Option<Staging<'_>>,
     ) -> Result<Window> {
@@ -110,35 +123,14 @@ impl Reading<'_> {
             (shaper, shelf) = self.restore(shaper, shelf, resume, lake).await?;
         }
         let resumed = shelf.totals.documents;
-        let mut shaped: Option<Shaped> = None;
-        loop {
-            // A source that does not answer must not keep a run from ending.
-            let batch = tokio::select! {
-                biased;
-                stopped = self.interrupt.stopped() => return Err(stopped),
-                batch = batches.next() => batch,
-            };
-            let Some((batch, position)) = batch.transpose()? else { break };
-            let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
-            let shaping = aside(move || {
-                let batch = shaper.shape(&batch)?;
-                Ok((shaper, Shaped { batch, documents, bytes, position }))
-            });
-            let before = shaped.take();
-            let next;
-            ((shaper, next), shelf) = tokio::try_join!(shaping, self.put(shelf, before, staging.as_mut()))?;
-            shaped = Some(next);
-            if let Some(staging) = staging.as_mut().filter(|staging| staging.is_due()) {
-                // What counts as read has to be on the shelf, and nothing else may be in the schema.
-                shelf = self.put(shelf, shaped.take(), Some(staging)).await?;
-                shelf.keep(staging, Some(&shaper)).await?;
-            }
-            self.progress.read(self.namespace, documents, bytes);
-        }
-        shelf = self.put(shelf, shaped, staging.as_mut()).await?;
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let schema_wanted = AtomicBool::new(false);
+        let shaping = self.shape(shaper, batches, sender, &schema_wanted);
+        let shelving = shelve(shelf, receiver, staging.as_mut(), &schema_wanted);
+        let (shaper, mut shelf) = tokio::try_join!(shaping, shelving)?;
         if let Some(staging) = &mut staging {
             // What comes now may die too, and takes long for a large collection.
-            shelf.keep(staging, Some(&shaper)).await?;
+            shelf.keep(staging, Some((shaper.table(), shaper.partitions()))).await?;
         }
         Ok(Window {
             staged: shelf.stage.finish()?,
@@ -150,16 +142,39 @@ impl Reading<'_> {
         })
     }
 
-    /// Puts a batch on the shelf.
-    async fn put(&self, shelf: Shelf, shaped: Option<Shaped>, staging: Option<&mut Staging<'_>>) -> Result<Shelf> {
-        let Some(shaped) = shaped else { return Ok(shelf) };
-        let (bytes, position) = (shaped.bytes, shaped.position.clone());
-        let mut shelf = aside(move || shelf.take(shaped)).await?;
-        if let Some(staging) = staging {
-            staging.read(bytes, position);
-            shelf.keep(staging, None).await?;
+    /// Shapes batch after batch.
+    async fn shape(
+        &self,
+        mut shaper: Shaper,
+        mut batches: BoxStream<'static, Result<Placed>>,
+        sender: mpsc::Sender<Handed>,
+        schema_wanted: &AtomicBool,
+    ) -> Result<Shaper> {
+        // The other side goes away only with an error of its own, which ends this one as well.
+        let gone = |_| Error::new(Kind::Invariant, "nobody takes the rows that were read");
+        loop {
+            // A source that does not answer must not keep a run from ending.
+            let batch = tokio::select! {
+                biased;
+                stopped = self.interrupt.stopped() => return Err(stopped),
+                batch = batches.next() => batch,
+            };
+            let Some((batch, position)) = batch.transpose()? else { return Ok(shaper) };
+            let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
+            let (back, batch) = aside(move || {
+                let batch = shaper.shape(&batch)?;
+                Ok((shaper, batch))
+            })
+            .await?;
+            shaper = back;
+            let shaped = Shaped { batch, documents, bytes, position };
+            sender.send(Handed::Rows(Box::new(shaped))).await.map_err(gone)?;
+            if schema_wanted.swap(false, Ordering::Relaxed) {
+                let schema = (shaper.table().clone(), shaper.partitions().to_vec());
+                sender.send(Handed::Schema(Box::new(schema))).await.map_err(gone)?;
+            }
+            self.progress.read(self.namespace, documents, bytes);
         }
-        Ok(shelf)
     }
 
     /// Puts what a run that died has read in front of what is left to be read.
@@ -186,6 +201,36 @@ impl Reading<'_> {
         self.progress.read(self.namespace, shelf.totals.documents, shelf.totals.bytes);
         Ok((shaper, shelf))
     }
+}
+
+/// Puts batch after batch on the shelf, and into the lake what a later run could go on with.
+async fn shelve(
+    mut shelf: Shelf,
+    mut handed: mpsc::Receiver<Handed>,
+    mut staging: Option<&mut Staging<'_>>,
+    schema_wanted: &AtomicBool,
+) -> Result<Shelf> {
+    while let Some(next) = handed.recv().await {
+        match (next, staging.as_deref_mut()) {
+            (Handed::Rows(shaped), staging) => {
+                let (bytes, position) = (shaped.bytes, shaped.position.clone());
+                shelf = aside(move || shelf.take(*shaped)).await?;
+                if let Some(staging) = staging {
+                    staging.read(bytes, position);
+                    shelf.keep(staging, None).await?;
+                    if staging.is_due() {
+                        schema_wanted.store(true, Ordering::Relaxed);
+                    }
+                }
+            }
+            // It may have been asked for twice.
+            (Handed::Schema(schema), Some(staging)) if staging.is_due() => {
+                shelf.keep(staging, Some((&schema.0, &schema.1))).await?;
+            }
+            (Handed::Schema(_), _) => {}
+        }
+    }
+    Ok(shelf)
 }
 
 /// Runs the shaping of documents off the async threads.
@@ -253,17 +298,17 @@ impl Shelf {
         Ok(self)
     }
 
-    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count: `all` is
-    /// what has shaped it then.
-    async fn keep(&mut self, staging: &mut Staging<'_>, all: Option<&Shaper>) -> Result<()> {
+    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count: `all` are
+    /// its schema and its partition folders then.
+    async fn keep(&mut self, staging: &mut Staging<'_>, all: Option<(&TableSchema, &[String])>) -> Result<()> {
         let ripe = |rows: &RowsWriter| !rows.is_empty() && (all.is_some() || staging.fills(rows));
         if self.unstaged.as_ref().is_some_and(ripe)
             && let Some(rows) = self.unstaged.replace(RowsWriter::new()?)
         {
             staging.put(rows.finish()?).await?;
         }
-        if let Some(shaper) = all {
-            staging.save(shaper.table(), shaper.partitions(), self.totals).await?;
+        if let Some((table, partitions)) = all {
+            staging.save(table, partitions, self.totals).await?;
         }
         Ok(())
     }
