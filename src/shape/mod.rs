@@ -6,6 +6,9 @@
 //!          -> columns: one pure function from kinds to types
 //!          -> decode: column builders made once per schema -> RecordBatch
 //! ```
+//! Documents that bring nothing new, which are most, take all of these steps in one walk over their bytes
+//! (`decode::express`); the others the long way, step by step.
+//!
 //! Batches written before the schema grew, and files of earlier runs, are brought up by the [`Converter`]; conversions
 //! commute with encoding, which is what makes the order of arrival irrelevant (P5). Nothing vanishes: a value that its
 //! column cannot hold exactly is kept in `_misfits` (P6).

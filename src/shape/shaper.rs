@@ -154,11 +154,11 @@ impl Shaper {
             spec,
             table,
         };
-        shaper.prepare();
         if shaper.table.columns.is_empty() {
             // A rebuilt table keeps what was seen, and its columns follow from that under the new settings.
             shaper.grow()?;
         }
+        shaper.prepare();
         Ok(shaper)
     }
 
