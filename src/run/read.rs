@@ -1,6 +1,6 @@
 //! Reads a window: raw batches are shaped as they arrive and staged until all of it is known.
 
-use super::resume::{Piece, Resume, RowsWriter, Staging, read_rows};
+use super::resume::{Piece, Resume, RowsWriter, Staging, is_due, read_rows};
 use crate::error::{Error, Kind, Result};
 use crate::extract::Placed;
 use crate::lake::Lake;
@@ -20,7 +20,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Everything a window held.
@@ -124,9 +124,8 @@ impl Reading<'_> {
         }
         let resumed = shelf.totals.documents;
         let (sender, receiver) = mpsc::channel(WAITING);
-        let schema_wanted = AtomicBool::new(false);
-        let shaping = self.shape(shaper, batches, sender, &schema_wanted);
-        let shelving = shelve(shelf, receiver, staging.as_mut(), &schema_wanted);
+        let shaping = self.shape(shaper, batches, sender, staging.is_some());
+        let shelving = shelve(shelf, receiver, staging.as_mut());
         let (shaper, mut shelf) = tokio::try_join!(shaping, shelving)?;
         if let Some(staging) = &mut staging {
             // What comes now may die too, and takes long for a large collection.
@@ -142,14 +141,15 @@ impl Reading<'_> {
         })
     }
 
-    /// Shapes batch after batch.
+    /// Shapes batch after batch; where they are `staged`, the schema follows whenever a state is due.
     async fn shape(
         &self,
         mut shaper: Shaper,
         mut batches: BoxStream<'static, Result<Placed>>,
         sender: mpsc::Sender<Handed>,
-        schema_wanted: &AtomicBool,
+        staged: bool,
     ) -> Result<Shaper> {
+        let (mut unsaved, mut saved_at) = (0, Instant::now());
         // The other side goes away only with an error of its own, which ends this one as well.
         let gone = |_| Error::new(Kind::Invariant, "nobody takes the rows that were read");
         loop {
@@ -169,7 +169,9 @@ impl Reading<'_> {
             shaper = back;
             let shaped = Shaped { batch, documents, bytes, position };
             sender.send(Handed::Rows(Box::new(shaped))).await.map_err(gone)?;
-            if schema_wanted.swap(false, Ordering::Relaxed) {
+            unsaved += bytes;
+            if staged && is_due(unsaved, saved_at) {
+                (unsaved, saved_at) = (0, Instant::now());
                 let schema = (shaper.table().clone(), shaper.partitions().to_vec());
                 sender.send(Handed::Schema(Box::new(schema))).await.map_err(gone)?;
             }
@@ -208,26 +210,19 @@ async fn shelve(
     mut shelf: Shelf,
     mut handed: mpsc::Receiver<Handed>,
     mut staging: Option<&mut Staging<'_>>,
-    schema_wanted: &AtomicBool,
 ) -> Result<Shelf> {
     while let Some(next) = handed.recv().await {
         match (next, staging.as_deref_mut()) {
             (Handed::Rows(shaped), staging) => {
-                let (bytes, position) = (shaped.bytes, shaped.position.clone());
+                let position = shaped.position.clone();
                 shelf = aside(move || shelf.take(*shaped)).await?;
                 if let Some(staging) = staging {
-                    staging.read(bytes, position);
+                    staging.read(position);
                     shelf.keep(staging, None).await?;
-                    if staging.is_due() {
-                        schema_wanted.store(true, Ordering::Relaxed);
-                    }
                 }
             }
-            // It may have been asked for twice.
-            (Handed::Schema(schema), Some(staging)) if staging.is_due() => {
-                shelf.keep(staging, Some((&schema.0, &schema.1))).await?;
-            }
-            (Handed::Schema(_), _) => {}
+            (Handed::Schema(schema), Some(staging)) => shelf.keep(staging, Some((&schema.0, &schema.1))).await?,
+            (Handed::Schema(_), None) => {}
         }
     }
     Ok(shelf)

@@ -13,7 +13,7 @@ mod rows;
 mod writer;
 
 pub use rows::{Piece, RowsWriter, read as read_rows};
-pub use writer::{Begun, Staging, is_worth_it};
+pub use writer::{Begun, Staging, is_due, is_worth_it};
 
 use super::read::Totals;
 use crate::error::{Error, Kind, Result, ResultExt};

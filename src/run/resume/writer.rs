@@ -39,8 +39,9 @@ pub fn is_worth_it(described: &Described, rate: Option<u64>) -> bool {
     described.bytes.is_some_and(|bytes| bytes >= worth)
 }
 
-fn state_every_bytes() -> u64 {
-    bent("LAKEFOLD_STATE_EVERY_BYTES").unwrap_or(STATE_EVERY_BYTES)
+/// Whether it is time for a state, `bytes` of BSON and some time after the last one.
+pub fn is_due(bytes: u64, last: Instant) -> bool {
+    bytes >= bent("LAKEFOLD_STATE_EVERY_BYTES").unwrap_or(STATE_EVERY_BYTES) || last.elapsed() >= STATE_EVERY
 }
 
 /// What the first attempt of a read was asked to do.
@@ -72,8 +73,6 @@ pub struct Staging<'a> {
     version: Option<Version>,
     uploads: JoinSet<Result<(u64, Staged)>>,
     numbered: u64,
-    unsaved_bytes: u64,
-    saved_at: Instant,
 }
 
 impl<'a> Staging<'a> {
@@ -108,14 +107,11 @@ impl<'a> Staging<'a> {
             version: resume.map(|resume| resume.version.clone()),
             uploads: JoinSet::new(),
             numbered: 0,
-            unsaved_bytes: 0,
-            saved_at: Instant::now(),
         }
     }
 
-    /// `bytes` of BSON more have been read and are among the rows collected.
-    pub fn read(&mut self, bytes: u64, position: Option<Position>) {
-        self.unsaved_bytes += bytes;
+    /// What was read up to `position` is among the rows collected.
+    pub fn read(&mut self, position: Option<Position>) {
         if let Some(position) = position {
             self.plan.advance(position);
         }
@@ -124,11 +120,6 @@ impl<'a> Staging<'a> {
     /// Whether the rows collected fill an object.
     pub fn fills(&self, rows: &RowsWriter) -> bool {
         rows.len() >= OBJECT_BYTES
-    }
-
-    /// Whether it is time for a state.
-    pub fn is_due(&self) -> bool {
-        self.unsaved_bytes >= state_every_bytes() || self.saved_at.elapsed() >= STATE_EVERY
     }
 
     /// Sends an object of rows on its way, while the read goes on.
@@ -179,8 +170,6 @@ impl<'a> Staging<'a> {
         let expect = Expect::unchanged(self.version.take());
         self.version = Some(state::store(self.lake, &layout::staged_key(self.ns), &state, expect).await?);
         reach(KillPoint::AfterResumeState);
-        self.unsaved_bytes = 0;
-        self.saved_at = Instant::now();
         Ok(())
     }
 
