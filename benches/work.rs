@@ -93,7 +93,8 @@ pub fn corpus(bills: i64, every: Option<i64>) -> Vec<RawBatch> {
         .filter(|number| every.is_none_or(|every| number % every == 0))
         .map(|number| bson::serialize_to_vec(&bill(number, i64::from(every.is_some()))).expect("a document").into())
         .collect();
-    documents.chunks(1000).map(|documents| RawBatch { documents: documents.to_vec() }).collect()
+    // The first batch is new to the table, and most are not.
+    documents.chunks(100).map(|documents| RawBatch { documents: documents.to_vec() }).collect()
 }
 
 /// A shaper for bills, whose table is `table` so far.
