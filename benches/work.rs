@@ -10,7 +10,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use futures::stream::{self, StreamExt};
 use lakefold::error::Result;
 use lakefold::manifest::{self, Context};
-use lakefold::merge::fold::{FoldCounts, FoldRules, fold};
+use lakefold::merge::fold::{FoldCounts, FoldRules, HashIds, fold};
 use lakefold::merge::plan::Conversion;
 use lakefold::merge::plan::{self, Shapes};
 use lakefold::merge::stage::{Stage, Staged};
@@ -209,13 +209,15 @@ impl Table {
             run_id: "bench".to_owned(),
             zstd_level: 3,
             row_group_bytes: 128 << 20,
+            dictionaries: Arc::default(),
         };
         let rows = staged.widths(partition).map(|widths| widths.rows).sum();
         let name = if stored { "second" } else { "first" };
         let mut writer = PartitionWriter::create(&path(name), &files, false, rows).expect("a file");
-        let hash_ids = |ids: &dyn Array| shapes.hash_ids(ids, self.table.version);
+        let version = self.table.version;
+        let hash_ids: HashIds = Arc::new(move |ids| shapes.hash_ids(ids, version));
         let rules = FoldRules::default();
-        let counts = fold(before, Some(changes), &files.schema, &rules, &hash_ids, BATCH_ROWS, &mut writer).await;
+        let counts = fold(before, Some(changes), files.schema, rules, hash_ids, BATCH_ROWS, &mut writer).await;
         (counts.expect("fold"), writer.finish().expect("a file"))
     }
 }

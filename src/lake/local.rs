@@ -77,10 +77,14 @@ impl Disk {
         let aside = self.write_aside(content).map_err(|e| self.failed(&e, what()))?;
         let metadata = aside.as_file().metadata().map_err(|e| self.failed(&e, what()))?;
         self.counters.put(metadata.len());
-        let _lock = self.lock().map_err(|e| self.failed(&e, what()))?;
-        self.check(&target, expect).map_err(|e| e.context(what()))?;
-        create_folders(target.parent()).map_err(|e| self.failed(&e, what()))?;
-        aside.persist(&target).map_err(|e| self.failed(&e.error, what()))?;
+        {
+            let _lock = self.lock().map_err(|e| self.failed(&e, what()))?;
+            self.check(&target, expect).map_err(|e| e.context(what()))?;
+            // Durable before anybody else may find them and rely on it.
+            create_folders(target.parent()).map_err(|e| self.failed(&e, what()))?;
+            aside.persist(&target).map_err(|e| self.failed(&e.error, what()))?;
+        }
+        // Nobody else has to wait for this: who replaces the file meanwhile makes the same folder durable.
         target.parent().map_or(Ok(()), sync_folder).map_err(|e| self.failed(&e, what()))?;
         Ok(version_of(&metadata))
     }
@@ -161,17 +165,26 @@ impl Disk {
     fn write_aside(&self, content: &Content) -> io::Result<NamedTempFile> {
         let folder = self.root.join(TMP);
         create_folders(Some(&folder))?;
-        let mut aside = tempfile::Builder::new()
-            .prefix(&self.owner.mark())
-            // What is renamed into the lake is for every reader the umask allows, not for this user alone.
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(folder)?;
-        match content {
-            Content::Bytes(bytes) => aside.write_all(bytes)?,
-            Content::File(source) => {
-                io::copy(&mut File::open(source)?, aside.as_file_mut())?;
+        let mark = self.owner.mark();
+        let mut builder = tempfile::Builder::new();
+        // What is renamed into the lake is for every reader the umask allows, not for this user alone.
+        builder.prefix(&mark).permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let aside = match content {
+            Content::Bytes(bytes) => {
+                let mut aside = builder.tempfile_in(folder)?;
+                aside.write_all(bytes)?;
+                aside
             }
-        }
+            // On the lake's own file system a second name is enough; anywhere else the bytes have to be copied.
+            Content::File(source) => match builder.make_in(&folder, |path| link(source, path)) {
+                Ok(aside) => aside,
+                Err(_) => {
+                    let mut aside = builder.tempfile_in(folder)?;
+                    io::copy(&mut File::open(source)?, aside.as_file_mut())?;
+                    aside
+                }
+            },
+        };
         aside.as_file().sync_all()?;
         Ok(aside)
     }
@@ -189,6 +202,12 @@ impl Disk {
             }
         }
     }
+}
+
+/// Gives a file a second name.
+fn link(source: &Path, path: &Path) -> io::Result<File> {
+    std::fs::hard_link(source, path)?;
+    File::open(path)
 }
 
 /// The version `object_store` gives the same file in a listing.
@@ -277,6 +296,24 @@ mod tests {
         disk.put(&key("folder"), &bytes("4"), &Expect::Any).expect_err("a folder is no file");
         assert_eq!(std::fs::read_dir(disk.root().join(TMP)).expect("tmp").count(), 0);
         assert_eq!(std::fs::read(disk.file(&key("a"))).expect("read"), b"1");
+    }
+
+    #[test]
+    fn a_file_of_the_same_disk_is_not_copied_and_stays() {
+        let (folder, disk) = disk();
+        let source = folder.path().join("merged.parquet");
+        std::fs::write(&source, "rows").expect("source");
+        let ino = |path: &Path| std::fs::metadata(path).expect("metadata").ino();
+        disk.put(&key("a"), &Content::File(source.clone()), &Expect::Absent).expect("put");
+        assert_eq!(ino(&disk.file(&key("a"))), ino(&source));
+        std::fs::remove_file(&source).expect("it is still there");
+        assert_eq!(std::fs::read(disk.file(&key("a"))).expect("read"), b"rows");
+        // Another disk.
+        let foreign = tempfile::NamedTempFile::new_in("/dev/shm").expect("a file in memory");
+        std::fs::write(foreign.path(), "others").expect("source");
+        disk.put(&key("a"), &Content::File(foreign.path().to_owned()), &Expect::Any).expect("put");
+        assert_eq!(std::fs::read(disk.file(&key("a"))).expect("read"), b"others");
+        assert_eq!(std::fs::read_dir(disk.root().join(TMP)).expect("tmp").count(), 0);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Computes the id hashes of an `_id` column of the target schema.
-pub type HashIds<'a> = &'a (dyn Fn(&dyn Array) -> Result<Vec<u128>> + Send + Sync);
+pub type HashIds = Arc<dyn Fn(&dyn Array) -> Result<Vec<u128>> + Send + Sync>;
 
 /// How changes and stored rows of one partition are brought together.
 #[derive(Debug, Clone, Default)]
@@ -64,31 +64,28 @@ impl FoldCounts {
 /// Merges `stored` and `changes` into `out`.
 ///
 /// `stored` has the columns of `schema`; `changes` has them too and may carry the read order behind. Both come sorted
-/// by `_id`, the changes with the newest reading of an id first.
+/// by `_id`, the changes with the newest reading of an id first. Everything it needs is its own, so that it can run on
+/// any thread; it gives way after every batch, because its inputs may never make it wait.
 pub async fn fold(
     stored: Option<SendableRecordBatchStream>,
     changes: Option<SendableRecordBatchStream>,
-    schema: &SchemaRef,
-    rules: &FoldRules,
-    hash_ids: HashIds<'_>,
+    schema: SchemaRef,
+    rules: FoldRules,
+    hash_ids: HashIds,
     batch_rows: usize,
     out: &mut PartitionWriter,
 ) -> Result<FoldCounts> {
     let mut counts = FoldCounts::default();
     let mut joined = Joined::new(schema.clone(), batch_rows);
-    let hash_stored = (!rules.moved_out.is_empty()).then_some(hash_ids);
+    let hash_stored = (!rules.moved_out.is_empty()).then(|| hash_ids.clone());
     let hash_changes = (!rules.moved_in.is_empty() || !rules.rejected.is_empty()).then_some(hash_ids);
     // The changes first: their first row comes when they are sorted, which needs its memory for itself.
-    let mut changes = Cursor::open(changes, schema, hash_changes).await?;
-    let mut stored = Cursor::open(stored, schema, hash_stored).await?;
-    let mut newest: Option<OwnedRow> = None;
+    let mut changes = Cursor::open(changes, &schema, hash_changes).await?;
+    let mut stored = Cursor::open(stored, &schema, hash_stored).await?;
 
     loop {
         // Older readings of the id that was just decided follow it.
-        while let (Some(key), Some(last)) = (changes.key(), &newest) {
-            if key.as_ref() != last.row().as_ref() {
-                break;
-            }
+        while changes.repeats() {
             counts.superseded += 1;
             changes.advance().await?;
         }
@@ -111,7 +108,7 @@ pub async fn fold(
                 } else {
                     joined.pick(Side::Stored, &mut stored);
                 }
-                joined.flush_full(&mut counts, out)?;
+                joined.flush_full(&mut counts, out).await?;
                 stored.advance().await?;
             }
             Ordering::Greater => {
@@ -126,20 +123,18 @@ pub async fn fold(
                 } else {
                     counts.inserted += 1;
                 }
-                newest = changes.key().map(|k| k.owned());
                 joined.pick(Side::Change, &mut changes);
-                joined.flush_full(&mut counts, out)?;
+                joined.flush_full(&mut counts, out).await?;
                 changes.advance().await?;
             }
             Ordering::Equal => {
-                newest = changes.key().map(|k| k.owned());
                 if rules.newest_wins && changes.modified() < stored.modified() {
                     counts.superseded += 1;
                     joined.pick(Side::Stored, &mut stored);
                 } else {
                     joined.pick_pair(&mut stored, &mut changes);
                 }
-                joined.flush_full(&mut counts, out)?;
+                joined.flush_full(&mut counts, out).await?;
                 stored.advance().await?;
                 changes.advance().await?;
             }
@@ -156,12 +151,14 @@ enum Side {
 }
 
 /// One sorted input, a row at a time.
-struct Cursor<'a> {
+struct Cursor {
     stream: Option<SendableRecordBatchStream>,
     columns: usize,
     converter: RowConverter,
-    hash_ids: Option<HashIds<'a>>,
+    hash_ids: Option<HashIds>,
     current: Option<Current>,
+    /// The last key of the batch before the current one.
+    before: Option<OwnedRow>,
     /// Distinguishes the batches of this input.
     generation: usize,
 }
@@ -176,22 +173,39 @@ struct Current {
     row: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl Cursor {
     async fn open(
         stream: Option<SendableRecordBatchStream>,
         schema: &SchemaRef,
-        hash_ids: Option<HashIds<'a>>,
+        hash_ids: Option<HashIds>,
     ) -> Result<Self> {
         let id = schema.field(0).data_type().clone();
         let converter = RowConverter::new(vec![SortField::new(id)]).or_error(Kind::Invariant, "compare ids")?;
-        let mut cursor =
-            Self { stream, columns: schema.fields().len(), converter, hash_ids, current: None, generation: 0 };
+        let mut cursor = Self {
+            stream,
+            columns: schema.fields().len(),
+            converter,
+            hash_ids,
+            current: None,
+            before: None,
+            generation: 0,
+        };
         cursor.next_batch().await?;
         Ok(cursor)
     }
 
     fn key(&self) -> Option<arrow::row::Row<'_>> {
         self.current.as_ref().map(|c| c.keys.row(c.row))
+    }
+
+    /// Whether the current row has the id of the row before it.
+    fn repeats(&self) -> bool {
+        let Some(current) = &self.current else { return false };
+        let key = current.keys.row(current.row);
+        match current.row.checked_sub(1) {
+            Some(before) => current.keys.row(before) == key,
+            None => self.before.as_ref().is_some_and(|before| before.row() == key),
+        }
     }
 
     fn hash(&self) -> Option<u128> {
@@ -216,7 +230,9 @@ impl<'a> Cursor<'a> {
     }
 
     async fn next_batch(&mut self) -> Result<()> {
-        self.current = None;
+        if let Some(last) = self.current.take() {
+            self.before = last.count.checked_sub(1).map(|row| last.keys.row(row).owned());
+        }
         let Some(stream) = &mut self.stream else { return Ok(()) };
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(super::plan::merge_error)?;
@@ -226,7 +242,7 @@ impl<'a> Cursor<'a> {
             let ids = batch.column(0).clone();
             let keys =
                 self.converter.convert_columns(std::slice::from_ref(&ids)).or_error(Kind::Invariant, "compare ids")?;
-            let hashes = match self.hash_ids {
+            let hashes = match &self.hash_ids {
                 Some(hash) => hash(ids.as_ref())?,
                 None => Vec::new(),
             };
@@ -271,11 +287,15 @@ impl Joined {
 
     /// Writes what fills a batch, to be asked before more is read: rows that are 16 MB wide are in memory once then,
     /// and not once more with those that follow them.
-    fn flush_full(&mut self, counts: &mut FoldCounts, out: &mut PartitionWriter) -> Result<()> {
-        if self.picks.len() >= self.limit { self.flush(counts, out) } else { Ok(()) }
+    async fn flush_full(&mut self, counts: &mut FoldCounts, out: &mut PartitionWriter) -> Result<()> {
+        if self.picks.len() >= self.limit {
+            self.flush(counts, out)?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
-    fn locate(&mut self, side: Side, cursor: &mut Cursor<'_>) -> Option<(usize, usize)> {
+    fn locate(&mut self, side: Side, cursor: &mut Cursor) -> Option<(usize, usize)> {
         let current = cursor.current.as_mut()?;
         let source = match self.origins.iter().rposition(|&o| side.matches(o, cursor.generation)) {
             Some(known) => known,
@@ -291,13 +311,13 @@ impl Joined {
         Some((source, current.row))
     }
 
-    fn pick(&mut self, side: Side, cursor: &mut Cursor<'_>) {
+    fn pick(&mut self, side: Side, cursor: &mut Cursor) {
         let place = self.locate(side, cursor);
         self.picks.extend(place);
     }
 
     /// The change takes the place of the stored row; whether they differ is found out in bulk.
-    fn pick_pair(&mut self, stored: &mut Cursor<'_>, change: &mut Cursor<'_>) {
+    fn pick_pair(&mut self, stored: &mut Cursor, change: &mut Cursor) {
         if let (Some(s), Some(c)) = (self.locate(Side::Stored, stored), self.locate(Side::Change, change)) {
             self.pairs.push([s, c]);
             self.picks.push(c);

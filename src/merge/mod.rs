@@ -16,11 +16,13 @@
 //! Keeps P1 (one row per `_id`), P6 (every row read is accounted for) and P10 (bounded memory).
 
 pub mod budget;
+pub mod dictionaries;
 pub mod fold;
 mod order;
 pub mod places;
 pub mod plan;
 mod scratch;
+mod spill;
 pub mod stage;
 pub mod stored;
 pub mod widths;

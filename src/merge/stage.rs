@@ -5,19 +5,16 @@
 //! one when they are read back.
 
 use super::order::Order;
+use super::spill::{Spill, SpillWriter};
 use super::widths::{Widths, cuts, of_rows};
 use super::{SEQUENCE, scratch};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::kill_point::{KillPoint, reach};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::ipc::reader::FileReader;
-use arrow::ipc::writer::FileWriter;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +31,7 @@ struct Segment {
 #[derive(Debug)]
 enum Batches {
     Memory(Vec<RecordBatch>),
-    Disk(PathBuf),
+    Disk(Arc<Spill>),
 }
 
 /// Rows of one schema version, grouped by partition.
@@ -224,17 +221,16 @@ fn with_sequence(rows: &RecordBatch, first: u64) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).or_error(Kind::Invariant, "number the rows read")
 }
 
-/// Writes a run's batches to memory or disk.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+/// Takes a run's batches, to memory or disk.
 enum Sink {
     Memory(Vec<RecordBatch>),
-    Disk { path: PathBuf, writer: Option<FileWriter<BufWriter<File>>> },
+    Disk(Box<SpillWriter>),
 }
 
 impl Sink {
     fn new(path: Option<PathBuf>) -> Self {
         match path {
-            Some(path) => Sink::Disk { path, writer: None },
+            Some(path) => Sink::Disk(Box::new(SpillWriter::new(path))),
             None => Sink::Memory(Vec::new()),
         }
     }
@@ -242,17 +238,7 @@ impl Sink {
     fn write(&mut self, rows: RecordBatch) -> Result<()> {
         match self {
             Sink::Memory(batches) => batches.push(rows),
-            Sink::Disk { path, writer } => {
-                let spill = |e: &dyn std::fmt::Display| scratch::error("write spill file", path, e);
-                if writer.is_none() {
-                    reach(KillPoint::BeforeSpill);
-                    let file = File::create(&*path).map_err(|e| spill(&e))?;
-                    *writer = Some(FileWriter::try_new(BufWriter::new(file), &rows.schema()).map_err(|e| spill(&e))?);
-                }
-                if let Some(writer) = writer {
-                    writer.write(&rows).map_err(|e| spill(&e))?;
-                }
-            }
+            Sink::Disk(writer) => writer.write(&rows)?,
         }
         Ok(())
     }
@@ -260,13 +246,7 @@ impl Sink {
     fn finish(self) -> Result<Batches> {
         match self {
             Sink::Memory(batches) => Ok(Batches::Memory(batches)),
-            Sink::Disk { path, writer } => {
-                if let Some(mut writer) = writer {
-                    writer.finish().map_err(|e| scratch::error("finish spill file", &path, &e))?;
-                }
-                reach(KillPoint::AfterSpill);
-                Ok(Batches::Disk(path))
-            }
+            Sink::Disk(writer) => Ok(Batches::Disk(Arc::new(writer.finish()?))),
         }
     }
 }
@@ -301,7 +281,7 @@ pub struct Slices {
 
 enum SliceSource {
     Memory(Vec<RecordBatch>),
-    Disk { path: PathBuf, reader: Option<Box<FileReader<BufReader<File>>>> },
+    Disk { spill: Arc<Spill>, file: Option<File> },
 }
 
 impl Staged {
@@ -333,7 +313,7 @@ impl Staged {
             let segments = run.segments.get(&partition)?.clone();
             let source = match &run.batches {
                 Batches::Memory(batches) => SliceSource::Memory(batches.clone()),
-                Batches::Disk(path) => SliceSource::Disk { path: path.clone(), reader: None },
+                Batches::Disk(spill) => SliceSource::Disk { spill: spill.clone(), file: None },
             };
             let batch_bytes = match source {
                 SliceSource::Memory(_) => 0,
@@ -354,21 +334,16 @@ impl SliceSource {
             SliceSource::Memory(batches) => {
                 batches.get(number).cloned().ok_or_else(|| Error::new(Kind::Invariant, "a staged batch is gone"))
             }
-            SliceSource::Disk { path, reader } => {
-                let open = match reader.take() {
+            SliceSource::Disk { spill, file } => {
+                let mut open = match file.take() {
                     Some(open) => open,
                     None => {
-                        let file = File::open(&*path).map_err(|e| scratch::error("open spill file", path, &e))?;
-                        let open = FileReader::try_new(BufReader::new(file), None);
-                        Box::new(open.map_err(|e| scratch::error("open spill file", path, &e))?)
+                        File::open(spill.path()).map_err(|e| scratch::error("open spill file", spill.path(), &e))?
                     }
                 };
-                let open = reader.insert(open);
-                open.set_index(number).map_err(|e| scratch::error("read spill file", path, &e))?;
-                match open.next() {
-                    Some(batch) => batch.map_err(|e| scratch::error("read spill file", path, &e)),
-                    None => Err(scratch::error("read spill file", path, &"it ends early")),
-                }
+                let batch = spill.batch(&mut open, number);
+                *file = Some(open);
+                batch
             }
         }
     }
@@ -380,8 +355,8 @@ impl Iterator for Slices {
     fn next(&mut self) -> Option<Self::Item> {
         let segment = self.segments.next()?;
         let batch = self.source.batch(segment.batch);
-        if let (SliceSource::Disk { reader, .. }, None) = (&mut self.source, self.segments.peek()) {
-            *reader = None;
+        if let (SliceSource::Disk { file, .. }, None) = (&mut self.source, self.segments.peek()) {
+            *file = None;
         }
         let rows = usize::try_from(segment.widths.rows).unwrap_or(usize::MAX);
         Some(batch.map(|batch| batch.slice(segment.offset, rows)))

@@ -10,63 +10,50 @@ const ROWS_PER_BATCH: usize = 4096;
 
 /// Bytes of each row.
 pub fn of_rows(rows: &RecordBatch) -> Vec<u64> {
-    let columns: Vec<Sums> = rows.columns().iter().map(|column| sums(column.as_ref())).collect();
-    let upto = |row: usize| columns.iter().map(|column| column.upto(row)).sum::<u64>();
-    let mut before = 0;
-    let width = |row: usize| {
-        let after = upto(row + 1);
-        let width = after.saturating_sub(before);
-        before = after;
-        width
-    };
-    (0..rows.num_rows()).map(width).collect()
+    let mut widths = vec![0; rows.num_rows()];
+    rows.columns().iter().for_each(|column| add(column.as_ref(), &mut widths));
+    widths
 }
 
-/// Bytes of the first elements of an array.
-enum Sums {
-    /// Every element has as many.
-    Each(u64),
-    /// By number of elements.
-    Upto(Vec<u64>),
-}
-
-impl Sums {
-    fn upto(&self, elements: usize) -> u64 {
-        match self {
-            Self::Each(bytes) => bytes * elements as u64,
-            Self::Upto(sums) => sums.get(elements).copied().unwrap_or_default(),
-        }
-    }
-}
-
-fn sums(array: &dyn Array) -> Sums {
+/// Adds the bytes of each element of an array.
+fn add(array: &dyn Array, widths: &mut [u64]) {
     match array.data_type() {
-        DataType::Utf8 => texts(array.as_string::<i32>().value_offsets()),
-        DataType::Struct(_) => {
-            let children: Vec<Sums> = array.as_struct().columns().iter().map(|child| sums(child.as_ref())).collect();
-            Sums::Upto((0..=array.len()).map(|at| children.iter().map(|child| child.upto(at)).sum()).collect())
+        DataType::Utf8 => {
+            for (width, ends) in widths.iter_mut().zip(array.as_string::<i32>().value_offsets().windows(2)) {
+                *width += (size_of::<i32>() + between(ends).len()) as u64;
+            }
         }
+        DataType::Struct(_) => array.as_struct().columns().iter().for_each(|child| add(child.as_ref(), widths)),
         DataType::List(_) => {
             let list = array.as_list::<i32>();
-            elements(list.value_offsets(), &sums(list.values().as_ref()))
+            add_elements(list.value_offsets(), list.values().as_ref(), widths);
         }
         DataType::Map(..) => {
             let map = array.as_map();
-            elements(map.value_offsets(), &sums(map.entries()))
+            add_elements(map.value_offsets(), map.entries(), widths);
         }
-        other => Sums::Each(other.primitive_width().unwrap_or(1) as u64),
+        other => {
+            let each = other.primitive_width().unwrap_or(1) as u64;
+            widths.iter_mut().for_each(|width| *width += each);
+        }
     }
 }
 
-fn texts(offsets: &[i32]) -> Sums {
-    elements(offsets, &Sums::Each(1))
+fn add_elements(offsets: &[i32], values: &dyn Array, widths: &mut [u64]) {
+    let mut elements = vec![0; values.len()];
+    add(values, &mut elements);
+    for (width, ends) in widths.iter_mut().zip(offsets.windows(2)) {
+        let elements: u64 = elements.get(between(ends)).unwrap_or_default().iter().sum();
+        *width += size_of::<i32>() as u64 + elements;
+    }
 }
 
-fn elements(offsets: &[i32], values: &Sums) -> Sums {
-    let upto = |offset: i32| values.upto(usize::try_from(offset).unwrap_or_default());
-    let start = offsets.first().map_or(0, |&offset| upto(offset));
-    let sum = |(at, &offset): (usize, &i32)| upto(offset).saturating_sub(start) + (size_of::<i32>() * at) as u64;
-    Sums::Upto(offsets.iter().enumerate().map(sum).collect())
+/// What lies between two offsets, which never fall.
+fn between(ends: &[i32]) -> std::ops::Range<usize> {
+    match ends {
+        [start, end] => *start as usize..*end as usize,
+        _ => 0..0,
+    }
 }
 
 /// Some rows, as far as their widths are remembered.

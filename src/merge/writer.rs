@@ -1,5 +1,6 @@
 //! Parquet writer settings, in one place, and the local file a partition is written to.
 
+use super::dictionaries::Dictionaries;
 use super::scratch;
 use crate::error::{Kind, Result, ResultExt};
 use arrow::array::RecordBatch;
@@ -13,9 +14,13 @@ use parquet::schema::types::ColumnPath;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Rows of one row group at most; the byte limit of the budget usually cuts first.
 const ROWS_PER_GROUP: usize = 1_000_000;
+
+/// Bytes handed to the system at once: a small file is one write.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// What every data file of a run has in common.
 #[derive(Debug, Clone)]
@@ -30,6 +35,8 @@ pub struct FileSettings {
     pub zstd_level: i32,
     /// Encoded bytes of one row group.
     pub row_group_bytes: usize,
+    /// What the files have shown of their columns so far.
+    pub dictionaries: Arc<Dictionaries>,
 }
 
 impl FileSettings {
@@ -39,7 +46,11 @@ impl FileSettings {
         // `_id` is always the first column, and rows are sorted by it as it is stored.
         let sorted = vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }];
         let key = |name: &str, value: String| KeyValue::new(name.to_owned(), value);
-        Ok(WriterProperties::builder()
+        let mut builder = WriterProperties::builder();
+        for column in self.dictionaries.without() {
+            builder = builder.set_column_dictionary_enabled(column, false);
+        }
+        Ok(builder
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
             .set_max_row_group_bytes(Some(self.row_group_bytes))
@@ -65,6 +76,7 @@ pub struct PartitionWriter {
     writer: ArrowWriter<BufWriter<File>>,
     path: PathBuf,
     rows: u64,
+    dictionaries: Arc<Dictionaries>,
 }
 
 /// A finished local file.
@@ -86,9 +98,13 @@ impl PartitionWriter {
         // Without the Arrow blob every reader sees the same plain Parquet types.
         let options =
             ArrowWriterOptions::new().with_properties(settings.properties(wide, rows)?).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(BufWriter::new(file), settings.schema.clone(), options)
-            .or_error(Kind::Lake, doing())?;
-        Ok(Self { writer, path: path.to_owned(), rows: 0 })
+        let writer = ArrowWriter::try_new_with_options(
+            BufWriter::with_capacity(BUFFER_BYTES, file),
+            settings.schema.clone(),
+            options,
+        )
+        .or_error(Kind::Lake, doing())?;
+        Ok(Self { writer, path: path.to_owned(), rows: 0, dictionaries: settings.dictionaries.clone() })
     }
 
     /// Appends rows; they must come sorted by `_id`.
@@ -99,7 +115,8 @@ impl PartitionWriter {
 
     /// Writes the footer.
     pub fn finish(mut self) -> Result<LocalFile> {
-        self.writer.finish().map_err(|e| scratch::error("finish", &self.path, &e))?;
+        let written = self.writer.finish().map_err(|e| scratch::error("finish", &self.path, &e))?;
+        self.dictionaries.learn(&written);
         let bytes = std::fs::metadata(&self.path).map_err(|e| scratch::error("finish", &self.path, &e))?.len();
         Ok(LocalFile { path: self.path.clone(), rows: self.rows, bytes })
     }

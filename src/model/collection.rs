@@ -67,8 +67,8 @@ impl fmt::Display for FieldPath {
     }
 }
 
-/// How one partition key is made of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How one partition key is made of a document; parts of a time from the coarsest to the finest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PartitionUnit {
     /// `2024`
     Year,

@@ -54,6 +54,9 @@ pub enum Kind {
     Array,
 }
 
+/// Kinds there are: [`Kind`]s as numbers are below it.
+pub const KINDS: usize = Kind::Array as usize + 1;
+
 /// A set of [`Kind`]s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KindSet(u32);
@@ -197,6 +200,13 @@ impl Seen {
         }
         self.sightings.push(Sighting { kind, count: 1, example: example() });
         true
+    }
+
+    /// Counts more values of the kinds that were seen here before.
+    pub fn count(&mut self, more: impl Fn(Kind) -> u64) {
+        for sighting in &mut self.sightings {
+            sighting.count += more(sighting.kind);
+        }
     }
 
     /// Trips a guard; a stronger one replaces a weaker one. Returns whether anything changed.

@@ -349,7 +349,7 @@ impl Job<'_> {
         let Some(lease) = taken.lease.filter(|_| decision.scope == Scope::Full) else { return Ok((None, None)) };
         let plan = match &taken.resume {
             Some(resume) => Some(resume.plan.clone()),
-            None if resume::is_worth_it(&taken.described) => {
+            None if resume::is_worth_it(&taken.described, self.settings.source.rate) => {
                 let request = self.request(&taken.watermarks, decision);
                 tokio::select! {
                     plan = self.source.plan(&request) => plan?,

@@ -34,6 +34,7 @@ use futures::stream::BoxStream;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 /// Store requests under way at once when many small looks are needed.
 pub(super) const LOOKS_AT_ONCE: usize = 16;
@@ -162,12 +163,14 @@ impl Folding<'_> {
                 run_id: job.run_id.to_owned(),
                 zstd_level: job.settings.lake.zstd_level,
                 row_group_bytes: job.budget.row_group,
+                dictionaries: Arc::default(),
             },
             budget: job.budget,
             sorting: job.budget.sorting(scratch.path(), window.staged.widest())?,
             wide: job.wide,
             scratch: scratch.path(),
             interrupt: job.interrupt,
+            merging: Semaphore::new(job.budget.partitions_at_once),
         };
         let total = (tasks.len() + retyped.len()) as u64;
         let landed = AtomicU64::new(0);

@@ -1,7 +1,7 @@
 //! Lands all partitions of a collection in an order in which a kill never loses a row for good: the new place of a
 //! moved document is written before the old one is cleaned.
 
-use super::partitions::{Done, Task, Workshop};
+use super::partitions::{Done, PARTITIONS_UNDER_WAY, Task, Workshop};
 use crate::error::Result;
 use crate::merge::stage::Staged;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -63,7 +63,7 @@ async fn run(
             landed(1);
             done
         })
-        .buffer_unordered(workshop.budget.partitions_at_once)
+        .buffer_unordered(PARTITIONS_UNDER_WAY)
         .try_collect()
         .await
 }

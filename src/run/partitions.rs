@@ -1,10 +1,10 @@
 //! Merges the touched partitions of one collection and puts them into the lake.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Lake, Lease, Object, Version, layout};
 use crate::merge::budget::{Budget, Sorting};
-use crate::merge::fold::{FoldCounts, FoldRules, fold};
+use crate::merge::fold::{FoldCounts, FoldRules, HashIds, fold};
 use crate::merge::places::FileInfo;
 use crate::merge::plan::{self, Conversion, Shapes};
 use crate::merge::stage::Staged;
@@ -17,7 +17,9 @@ use crate::run::interrupt::Interrupt;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, Semaphore};
+use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// What all partitions of one collection's run share.
 pub struct Workshop<'a> {
@@ -41,7 +43,12 @@ pub struct Workshop<'a> {
     pub scratch: &'a Path,
     /// Asked before every partition.
     pub interrupt: &'a Interrupt,
+    /// Turns to merge, as many as the memory has room for; what is merged waits for the store without one.
+    pub merging: Semaphore,
 }
+
+/// Partitions under way at once, those included whose file is on its way to the store.
+pub const PARTITIONS_UNDER_WAY: usize = 8;
 
 /// One partition to merge.
 #[derive(Debug, Clone)]
@@ -166,11 +173,13 @@ impl Workshop<'_> {
             changes.chain(stored.into_iter().flat_map(StoredFile::widths))
         };
         let wide = widths().any(|group| self.budget.is_wide(group.widest));
+        let _turn = self.merging.acquire().await.or_error(Kind::Invariant, "merge a partition")?;
         let _alone = if wide { Some(self.wide.write().await) } else { None };
         let _beside = if wide { None } else { Some(self.wide.read().await) };
         let context = self.sorting.context(widths());
         let stored_rows = match stored {
             Some(file) => {
+                self.files.dictionaries.learn(&file.footer.metadata);
                 let rows = file.rows(self.lake, self.budget.batch, None).await?;
                 let plan = plan::stored(rows, conversion, self.shapes.schema())?;
                 Some(plan::execute(&plan, &context)?)
@@ -189,13 +198,25 @@ impl Workshop<'_> {
         let rows = widths().map(|group| group.rows).sum();
         let mut writer = PartitionWriter::create(&local, &self.files, wide, rows)?;
         let version = self.shapes.version();
-        let hash_ids = |ids: &dyn arrow::array::Array| self.shapes.hash_ids(ids, version);
+        let shapes = self.shapes.clone();
+        let hash_ids: HashIds = Arc::new(move |ids| shapes.hash_ids(ids, version));
         let batch_rows = rows_within(self.budget.batch, widths());
-        let schema = self.shapes.schema();
-        let mut counts =
-            fold(stored_rows, changed_rows, &schema, &task.rules, &hash_ids, batch_rows, &mut writer).await?;
+        let (schema, rules) = (self.shapes.schema(), task.rules.clone());
+        // A task of its own, so that partitions are merged on as many cores as there are; it ends with this future.
+        let mut merging = JoinSet::new();
+        merging.spawn(
+            async move {
+                let counts = fold(stored_rows, changed_rows, schema, rules, hash_ids, batch_rows, &mut writer).await?;
+                Ok((counts, writer.finish()?))
+            }
+            .in_current_span(),
+        );
+        // The panic's own text may quote what it choked on (P10).
+        let panicked = || Error::new(Kind::Invariant, "merging a partition panicked");
+        let merged = merging.join_next().await.ok_or_else(panicked)?.map_err(|_| panicked())?;
+        let (mut counts, file): (FoldCounts, LocalFile) = merged?;
         counts.superseded += task.losers.len() as u64;
-        Ok((counts, writer.finish()?))
+        Ok((counts, file))
     }
 
     async fn replace(&self, task: &Task, file: LocalFile, stored: Option<&StoredFile>, done: &mut Done) -> Result<()> {

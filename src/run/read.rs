@@ -6,10 +6,11 @@ use crate::extract::Placed;
 use crate::lake::Lake;
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
-use crate::model::batch::RawBatch;
+use crate::model::batch::ShapedBatch;
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
-use crate::model::table;
+use crate::model::read_plan::Position;
+use crate::model::table::{self, TableSchema};
 use crate::run::interrupt::Interrupt;
 use crate::run::quarantine::Quarantine;
 use crate::shape::{Shaper, id_hashes};
@@ -19,6 +20,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::mpsc;
 
 /// Everything a window held.
 pub struct Window {
@@ -69,9 +72,8 @@ pub struct Reading<'a> {
     pub batch: usize,
 }
 
-/// A shaper and where its rows go: moved to a worker thread for every batch and back.
-struct Desk {
-    shaper: Shaper,
+/// Where shaped rows go: moved to a worker thread for every batch and back.
+struct Shelf {
     stage: Stage,
     ids: Spool,
     totals: Totals,
@@ -80,17 +82,37 @@ struct Desk {
     unstaged: Option<RowsWriter>,
 }
 
+/// A batch that was shaped and is not on the shelf yet.
+struct Shaped {
+    batch: ShapedBatch,
+    documents: u64,
+    bytes: u64,
+    position: Option<Position>,
+}
+
+/// What the shaping hands over.
+enum Handed {
+    /// Rows.
+    Rows(Box<Shaped>),
+    /// The schema and the partition folders that all rows before it have, to be kept with them.
+    Schema(Box<(TableSchema, Vec<String>)>),
+}
+
+/// Batches that wait for the shelf, which rests while it writes a run to disk.
+const WAITING: usize = 6;
+
 impl Reading<'_> {
     /// Reads `batches` to their end, after what `resume` holds; `staging` keeps what a later run could go on with.
+    ///
+    /// Documents are shaped on one thread and put on the shelf on another.
     pub async fn run(
         &self,
-        shaper: Shaper,
-        mut batches: BoxStream<'static, Result<Placed>>,
+        mut shaper: Shaper,
+        batches: BoxStream<'static, Result<Placed>>,
         resume: Option<(&Resume, &Lake)>,
         mut staging: Option<Staging<'_>>,
     ) -> Result<Window> {
-        let mut desk = Desk {
-            shaper,
+        let mut shelf = Shelf {
             stage: Stage::new(self.scratch, self.chunk, self.batch),
             ids: Spool::new(self.scratch, "ids", SPOOL_MEMORY),
             totals: Totals::default(),
@@ -98,9 +120,38 @@ impl Reading<'_> {
             unstaged: staging.as_ref().map(|_| RowsWriter::new()).transpose()?,
         };
         if let Some((resume, lake)) = resume {
-            desk = self.restore(desk, resume, lake).await?;
+            (shaper, shelf) = self.restore(shaper, shelf, resume, lake).await?;
         }
-        let resumed = desk.totals.documents;
+        let resumed = shelf.totals.documents;
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let schema_wanted = AtomicBool::new(false);
+        let shaping = self.shape(shaper, batches, sender, &schema_wanted);
+        let shelving = shelve(shelf, receiver, staging.as_mut(), &schema_wanted);
+        let (shaper, mut shelf) = tokio::try_join!(shaping, shelving)?;
+        if let Some(staging) = &mut staging {
+            // What comes now may die too, and takes long for a large collection.
+            shelf.keep(staging, Some((shaper.table(), shaper.partitions()))).await?;
+        }
+        Ok(Window {
+            staged: shelf.stage.finish()?,
+            ids: shelf.ids,
+            shaper,
+            totals: shelf.totals,
+            resumed,
+            quarantined: shelf.quarantined,
+        })
+    }
+
+    /// Shapes batch after batch.
+    async fn shape(
+        &self,
+        mut shaper: Shaper,
+        mut batches: BoxStream<'static, Result<Placed>>,
+        sender: mpsc::Sender<Handed>,
+        schema_wanted: &AtomicBool,
+    ) -> Result<Shaper> {
+        // The other side goes away only with an error of its own, which ends this one as well.
+        let gone = |_| Error::new(Kind::Invariant, "nobody takes the rows that were read");
         loop {
             // A source that does not answer must not keep a run from ending.
             let batch = tokio::select! {
@@ -108,43 +159,78 @@ impl Reading<'_> {
                 stopped = self.interrupt.stopped() => return Err(stopped),
                 batch = batches.next() => batch,
             };
-            let Some((batch, position)) = batch.transpose()? else { break };
+            let Some((batch, position)) = batch.transpose()? else { return Ok(shaper) };
             let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
-            desk = aside(move || desk.take(&batch)).await?;
-            if let Some(staging) = &mut staging {
-                staging.read(bytes, position);
-                desk.keep(staging, staging.is_due()).await?;
+            let (back, batch) = aside(move || {
+                let batch = shaper.shape(&batch)?;
+                Ok((shaper, batch))
+            })
+            .await?;
+            shaper = back;
+            let shaped = Shaped { batch, documents, bytes, position };
+            sender.send(Handed::Rows(Box::new(shaped))).await.map_err(gone)?;
+            if schema_wanted.swap(false, Ordering::Relaxed) {
+                let schema = (shaper.table().clone(), shaper.partitions().to_vec());
+                sender.send(Handed::Schema(Box::new(schema))).await.map_err(gone)?;
             }
             self.progress.read(self.namespace, documents, bytes);
         }
-        if let Some(staging) = &mut staging {
-            // What comes now may die too, and takes long for a large collection.
-            desk.keep(staging, true).await?;
-        }
-        Ok(Window {
-            staged: desk.stage.finish()?,
-            ids: desk.ids,
-            shaper: desk.shaper,
-            totals: desk.totals,
-            resumed,
-            quarantined: desk.quarantined,
-        })
     }
 
     /// Puts what a run that died has read in front of what is left to be read.
-    async fn restore(&self, mut desk: Desk, resume: &Resume, lake: &Lake) -> Result<Desk> {
+    async fn restore(
+        &self,
+        mut shaper: Shaper,
+        mut shelf: Shelf,
+        resume: &Resume,
+        lake: &Lake,
+    ) -> Result<(Shaper, Shelf)> {
         for key in resume.keys(self.namespace) {
             self.interrupt.check()?;
             let object = resume.object(lake, &key).await?;
-            desk = aside(move || desk.restore(&object)).await.map_err(|e| {
+            let restoring = aside(move || {
+                let shelf = shelf.restore(&object, &shaper)?;
+                Ok((shaper, shelf))
+            });
+            (shaper, shelf) = restoring.await.map_err(|e| {
                 resume.damaged.get_or_init(|| ());
                 e.context(&key).hint("run again: it will be read from the start")
             })?;
         }
-        desk.totals = resume.state.totals;
-        self.progress.read(self.namespace, desk.totals.documents, desk.totals.bytes);
-        Ok(desk)
+        shelf.totals = resume.state.totals;
+        self.progress.read(self.namespace, shelf.totals.documents, shelf.totals.bytes);
+        Ok((shaper, shelf))
     }
+}
+
+/// Puts batch after batch on the shelf, and into the lake what a later run could go on with.
+async fn shelve(
+    mut shelf: Shelf,
+    mut handed: mpsc::Receiver<Handed>,
+    mut staging: Option<&mut Staging<'_>>,
+    schema_wanted: &AtomicBool,
+) -> Result<Shelf> {
+    while let Some(next) = handed.recv().await {
+        match (next, staging.as_deref_mut()) {
+            (Handed::Rows(shaped), staging) => {
+                let (bytes, position) = (shaped.bytes, shaped.position.clone());
+                shelf = aside(move || shelf.take(*shaped)).await?;
+                if let Some(staging) = staging {
+                    staging.read(bytes, position);
+                    shelf.keep(staging, None).await?;
+                    if staging.is_due() {
+                        schema_wanted.store(true, Ordering::Relaxed);
+                    }
+                }
+            }
+            // It may have been asked for twice.
+            (Handed::Schema(schema), Some(staging)) if staging.is_due() => {
+                shelf.keep(staging, Some((&schema.0, &schema.1))).await?;
+            }
+            (Handed::Schema(_), _) => {}
+        }
+    }
+    Ok(shelf)
 }
 
 /// Runs the shaping of documents off the async threads.
@@ -154,20 +240,19 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'sta
     done.map_err(|_| Error::new(Kind::Invariant, "shaping a batch of documents panicked"))?
 }
 
-impl Desk {
-    fn take(mut self, batch: &RawBatch) -> Result<Self> {
-        self.totals.documents += batch.documents.len() as u64;
-        self.totals.bytes += batch.bytes() as u64;
-        let shaped = self.shaper.shape(batch)?;
-        self.totals.misfits += shaped.misfits;
-        self.totals.blind += shaped.blind;
-        self.totals.untimed += shaped.untimed;
-        self.totals.unplaced += shaped.unplaced;
+impl Shelf {
+    fn take(mut self, Shaped { batch, documents, bytes, .. }: Shaped) -> Result<Self> {
+        self.totals.documents += documents;
+        self.totals.bytes += bytes;
+        self.totals.misfits += batch.misfits;
+        self.totals.blind += batch.blind;
+        self.totals.untimed += batch.untimed;
+        self.totals.unplaced += batch.unplaced;
         if let Some(unstaged) = &mut self.unstaged {
-            unstaged.push(&shaped)?;
+            unstaged.push(&batch)?;
         }
-        self.quarantined.extend(&shaped.quarantined)?;
-        self.place(shaped.rows, shaped.version, shaped.partition, &shaped.id_hash, &shaped.modified_ms)?;
+        self.quarantined.extend(&batch.quarantined)?;
+        self.place(batch.rows, batch.version, batch.partition, &batch.id_hash, &batch.modified_ms)?;
         Ok(self)
     }
 
@@ -192,7 +277,7 @@ impl Desk {
     }
 
     /// Takes in an object of staged rows.
-    fn restore(mut self, object: &[u8]) -> Result<Self> {
+    fn restore(mut self, object: &[u8], shaper: &Shaper) -> Result<Self> {
         read_rows(object, |piece| match piece {
             Piece::Quarantined(documents) => {
                 self.quarantined.extend(&documents)?;
@@ -201,7 +286,7 @@ impl Desk {
             Piece::Rows { rows, version, partition } => {
                 let ids = rows.column_by_name(table::ID);
                 let ids = ids.ok_or_else(|| Error::new(Kind::Lake, "staged rows have no _id"))?;
-                let hashes = id_hashes(ids.as_ref(), version, self.shaper.table())?;
+                let hashes = id_hashes(ids.as_ref(), version, shaper.table())?;
                 let times = rows.column_by_name(table::MODIFIED).and_then(|c| c.as_primitive_opt::<Int64Type>());
                 let modified: Vec<Option<i64>> = match times {
                     Some(times) => times.iter().collect(),
@@ -213,16 +298,17 @@ impl Desk {
         Ok(self)
     }
 
-    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count.
-    async fn keep(&mut self, staging: &mut Staging<'_>, all: bool) -> Result<()> {
-        let ripe = |rows: &RowsWriter| !rows.is_empty() && (all || staging.fills(rows));
+    /// Puts rows into the lake when they fill an object, and all of them when everything read so far is to count: `all` are
+    /// its schema and its partition folders then.
+    async fn keep(&mut self, staging: &mut Staging<'_>, all: Option<(&TableSchema, &[String])>) -> Result<()> {
+        let ripe = |rows: &RowsWriter| !rows.is_empty() && (all.is_some() || staging.fills(rows));
         if self.unstaged.as_ref().is_some_and(ripe)
             && let Some(rows) = self.unstaged.replace(RowsWriter::new()?)
         {
             staging.put(rows.finish()?).await?;
         }
-        if all {
-            staging.save(self.shaper.table(), self.shaper.partitions(), self.totals).await?;
+        if let Some((table, partitions)) = all {
+            staging.save(table, partitions, self.totals).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Retyping: files that hold a column at a type it has no more are rewritten, files that never held it are left alone (P7).
 
 use super::fold::LOOKS_AT_ONCE;
-use super::partitions::{Done, Workshop};
+use super::partitions::{Done, PARTITIONS_UNDER_WAY, Workshop};
 use crate::error::Result;
 use crate::lake::Object;
 use crate::merge::plan::Shapes;
@@ -37,7 +37,7 @@ pub async fn retype(
             looked_at(1);
             done
         })
-        .try_buffer_unordered(workshop.budget.partitions_at_once)
+        .try_buffer_unordered(PARTITIONS_UNDER_WAY)
         .try_collect()
         .await
 }

@@ -42,22 +42,48 @@ impl Partitions {
         &self.folders
     }
 
+    /// The paths of the keys, in their order.
+    pub fn paths(&self) -> impl Iterator<Item = &[String]> {
+        self.keys.iter().map(|key| key.path.0.as_slice())
+    }
+
     /// The number of the document's folder, and whether every key found a value.
     pub fn place(&mut self, document: Document<'_>) -> (u32, bool) {
+        let timezone = self.timezone;
+        self.folder(|_, key, folder| {
+            let text = |value: Value<'_>| {
+                let mut text = String::new();
+                append(value, key.unit, timezone, &mut text).then_some(text)
+            };
+            find(Value::Document(document), &key.path.0, &text).is_some_and(|text| {
+                folder.push_str(&text);
+                true
+            })
+        })
+    }
+
+    /// As [`Self::place`], of the values at [`Self::paths`] in a document that has no list on the way to them.
+    pub fn place_values(&mut self, values: &[Option<Value<'_>>]) -> (u32, bool) {
+        let timezone = self.timezone;
+        self.folder(|at, key, folder| {
+            values.get(at).copied().flatten().is_some_and(|value| append(value, key.unit, timezone, folder))
+        })
+    }
+
+    /// `append` adds the escaped value of a key, if there is one.
+    fn folder(&mut self, append: impl Fn(usize, &PartitionKey, &mut String) -> bool) -> (u32, bool) {
         let mut folder = std::mem::take(&mut self.scratch);
         folder.clear();
         let mut all = true;
-        for (i, key) in self.keys.iter().enumerate() {
-            if i > 0 {
+        for (at, key) in self.keys.iter().enumerate() {
+            if at > 0 {
                 folder.push('/');
             }
-            let _ = write!(folder, "{}=", key.name);
-            match find(Value::Document(document), &key.path.0, &|value| text_of(value, key.unit, self.timezone)) {
-                Some(text) => escape(&text, &mut folder),
-                None => {
-                    all = false;
-                    folder.push_str(DEFAULT);
-                }
+            folder.push_str(&key.name);
+            folder.push('=');
+            if !append(at, key, &mut folder) {
+                all = false;
+                folder.push_str(DEFAULT);
             }
         }
         let number = match self.numbers.get(&folder) {
@@ -87,27 +113,46 @@ fn find(value: Value<'_>, path: &[String], text: &dyn Fn(Value<'_>) -> Option<St
     }
 }
 
-fn text_of(value: Value<'_>, unit: PartitionUnit, timezone: Tz) -> Option<String> {
-    if matches!(value, Value::Null | Value::Undefined | Value::Document(_) | Value::Array(_)) {
-        return None;
+/// Appends the escaped text of a value to a folder name; `false`, and nothing appended, when it cannot be placed.
+fn append(value: Value<'_>, unit: PartitionUnit, timezone: Tz, folder: &mut String) -> bool {
+    match (value, unit) {
+        (Value::Null | Value::Undefined | Value::Document(_) | Value::Array(_), _) => return false,
+        (Value::String(text), PartitionUnit::Value) => {
+            escape(text, folder);
+            return !text.is_empty();
+        }
+        (value, PartitionUnit::Value) => {
+            let mut text = String::new();
+            canonical::text(value, &mut text);
+            escape(&text, folder);
+            return !text.is_empty();
+        }
+        _ => {}
     }
-    if unit == PartitionUnit::Value {
-        let mut text = String::new();
-        canonical::text(value, &mut text);
-        return (!text.is_empty()).then_some(text);
+    let instant = milliseconds(value, timezone).and_then(DateTime::from_timestamp_millis);
+    let Some(at) = instant.map(|instant| timezone.from_utc_datetime(&instant.naive_utc())) else { return false };
+    let Some(year) = u32::try_from(at.year()).ok().filter(|year| (1..=9999).contains(year)) else { return false };
+    digits(year, 4, folder);
+    for (from, mark, value) in [
+        (PartitionUnit::Month, '-', at.month()),
+        (PartitionUnit::Day, '-', at.day()),
+        (PartitionUnit::Hour, 'T', at.hour()),
+    ] {
+        if unit < from {
+            break;
+        }
+        folder.push(mark);
+        digits(value, 2, folder);
     }
-    let instant = DateTime::from_timestamp_millis(milliseconds(value, timezone)?)?;
-    let at = timezone.from_utc_datetime(&instant.naive_utc());
-    if !(1..=9999).contains(&at.year()) {
-        return None;
+    true
+}
+
+/// Appends a number with leading zeros.
+fn digits(number: u32, width: u32, out: &mut String) {
+    for place in (0..width).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        out.push(char::from(b'0' + digit as u8));
     }
-    let (year, month, day, hour) = (at.year(), at.month(), at.day(), at.hour());
-    Some(match unit {
-        PartitionUnit::Year => format!("{year:04}"),
-        PartitionUnit::Month => format!("{year:04}-{month:02}"),
-        PartitionUnit::Day => format!("{year:04}-{month:02}-{day:02}"),
-        PartitionUnit::Hour | PartitionUnit::Value => format!("{year:04}-{month:02}-{day:02}T{hour:02}"),
-    })
 }
 
 /// The instant a value stands for, by the rules of the modified time.

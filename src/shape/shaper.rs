@@ -2,7 +2,7 @@
 
 use super::canonical::time::Clock;
 use super::columns::Columns;
-use super::decode::Record;
+use super::decode::{Express, Record};
 use super::hashing::Hasher;
 use super::id::{self, Ids};
 use super::misfits::Row;
@@ -17,7 +17,7 @@ use crate::model::collection::CollectionSpec;
 use crate::model::modified::{modified_ms, time_at};
 use crate::model::record::SchemaChange;
 use crate::model::secret::Secret;
-use crate::model::seen::Sighting;
+use crate::model::seen::{KINDS, Seen, Sighting};
 use crate::model::settings::Timestamps;
 use crate::model::table::{ID, IdKind, TableSchema, TableSettings};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -40,6 +40,7 @@ pub struct Shaper {
     partitions: Partitions,
     ids: Ids,
     record: Record,
+    express: Express,
     /// Rows made so far.
     rows: u64,
     /// Values that their column could not hold, by its path.
@@ -51,6 +52,69 @@ struct Accepted<'a> {
     bytes: &'a Bytes,
     document: Document<'a>,
     id: Value<'a>,
+}
+
+/// Whether documents brought something that was not seen before.
+#[derive(Debug, Clone, Copy, Default)]
+struct News {
+    /// A kind, a field, or a value that a column has to be made for.
+    kinds: bool,
+    /// A kind of id.
+    ids: bool,
+}
+
+impl News {
+    fn any(self) -> bool {
+        self.kinds || self.ids
+    }
+
+    fn add(&mut self, more: Self) {
+        self.kinds |= more.kinds;
+        self.ids |= more.ids;
+    }
+}
+
+/// Everything about the rows of a batch but their columns.
+#[derive(Debug, Default)]
+struct Rows {
+    partition: Vec<u32>,
+    id_hash: Vec<u128>,
+    modified_ms: Vec<Option<i64>>,
+    /// `_misfits`
+    kept: Vec<Option<String>>,
+    quarantined: Vec<Quarantined>,
+    misfits: u64,
+    blind: u64,
+    untimed: u64,
+    unplaced: u64,
+    /// Values that their column could not hold, by its path.
+    refused: BTreeMap<String, u64>,
+    /// Ids that came the quick way, by kind.
+    ids: [u64; KINDS],
+    scratch: String,
+}
+
+impl Rows {
+    fn of(documents: usize) -> Self {
+        Self {
+            partition: Vec::with_capacity(documents),
+            id_hash: Vec::with_capacity(documents),
+            modified_ms: Vec::with_capacity(documents),
+            kept: Vec::with_capacity(documents),
+            ..Self::default()
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.partition.len()
+    }
+
+    /// Counts an id when its kind is known.
+    fn counts_id(&mut self, id: Value<'_>, known: &[IdKind]) -> bool {
+        let kind = id.kind().filter(|kind| known.iter().any(|known| known.sighting.kind == *kind));
+        let count = kind.and_then(|kind| self.ids.get_mut(kind as usize));
+        count.map(|count| *count += 1).is_some()
+    }
 }
 
 impl Shaper {
@@ -81,7 +145,8 @@ impl Shaper {
             privacy: Privacy::new(&spec.exclude, &spec.hash, hasher.as_ref()),
             partitions: Partitions::new(spec.partition_by.clone(), timezone),
             ids: Ids::new(&table),
-            record: Record::new(&table.columns, clock),
+            record: Record::new(&[], clock),
+            express: Express::new(&Seen::default(), &[], None, clock, &[]),
             rows: 0,
             refused: BTreeMap::new(),
             start: table.clone(),
@@ -89,6 +154,7 @@ impl Shaper {
             spec,
             table,
         };
+        shaper.prepare();
         if shaper.table.columns.is_empty() {
             // A rebuilt table keeps what was seen, and its columns follow from that under the new settings.
             shaper.grow()?;
@@ -141,40 +207,122 @@ impl Shaper {
     }
 
     /// Grows the schema by what the batch holds, then makes rows of it at the schema as it then is.
+    ///
+    /// Most batches bring nothing new, and their documents become rows one by one. When one does bring something, the batch
+    /// begins again: first all of it is noted, then all of it becomes rows.
     pub fn shape(&mut self, raw: &RawBatch) -> Result<ShapedBatch> {
-        let mut quarantined = Vec::new();
+        let mut noted = vec![false; raw.documents.len()];
+        let mut news = News::default();
+        if self.express.is_worth_it() {
+            let mut rows = Rows::of(raw.documents.len());
+            news = self.take_plain(raw, &mut rows, &mut noted);
+            if !news.any() {
+                self.express.settle(&mut self.table.seen);
+                return self.finish(rows);
+            }
+        }
+        self.take_all(raw, &noted, news)
+    }
+
+    /// Makes rows of documents until one brings something new; `noted` tells which have been noted by then.
+    fn take_plain(&mut self, raw: &RawBatch, rows: &mut Rows, noted: &mut [bool]) -> News {
+        let mut watched = vec![None; self.watched().len()];
+        let mut tape = Tape::default();
+        for (bytes, noted) in raw.documents.iter().zip(noted) {
+            let id = self.express.walk(bytes, &mut self.record, &mut watched);
+            if let Some(id) = id.filter(|id| rows.counts_id(*id, &self.table.ids)) {
+                let of_keys = watched.get(usize::from(self.table.has_modified())..).unwrap_or_default();
+                let placed = self.partitions.place_values(of_keys);
+                let modified = match watched.first() {
+                    Some(Some(Value::Date(ms))) if self.table.has_modified() => Some(*ms),
+                    _ => self.modified(bytes, &mut rows.untimed),
+                };
+                self.identify(id, placed, modified, rows);
+                rows.kept.push(None);
+                continue;
+            }
+            self.record.truncate(rows.len());
+            tape.clear();
+            match tape.document_of(bytes).and_then(|document| accept(bytes, document)) {
+                Err(reason) => rows.quarantined.push(Quarantined { document: bytes.clone(), reason }),
+                Ok(accepted) => {
+                    *noted = true;
+                    let news = self.note(&accepted);
+                    if news.any() {
+                        return news;
+                    }
+                    self.take(&accepted, rows);
+                }
+            }
+        }
+        News::default()
+    }
+
+    /// Notes all documents that are not noted yet, then makes rows of all of them; `news` is what the others brought, and
+    /// nothing is kept of the rows they were made into.
+    fn take_all(&mut self, raw: &RawBatch, noted: &[bool], mut news: News) -> Result<ShapedBatch> {
+        let mut rows = Rows::of(raw.documents.len());
         let mut tape = Tape::default();
         let laid: Vec<_> = raw.documents.iter().map(|bytes| (bytes, tape.lay(bytes))).collect();
         let mut accepted = Vec::with_capacity(laid.len());
-        for (bytes, laid) in laid {
+        for ((bytes, laid), noted) in laid.into_iter().zip(noted) {
             let document = laid.map(|laid| tape.document(bytes, laid)).map_err(|damage| damage.to_string());
             match document.and_then(|document| accept(bytes, document)) {
-                Ok(document) => accepted.push(document),
-                Err(reason) => quarantined.push(Quarantined { document: bytes.clone(), reason }),
+                Ok(document) => {
+                    if !noted {
+                        news.add(self.note(&document));
+                    }
+                    accepted.push(document);
+                }
+                Err(reason) => rows.quarantined.push(Quarantined { document: bytes.clone(), reason }),
             }
         }
-        self.observe(&accepted)?;
-        self.decode(&accepted, quarantined)
+        self.follow(news)?;
+        accepted.iter().for_each(|accepted| self.take(accepted, &mut rows));
+        self.finish(rows)
     }
 
-    fn observe(&mut self, accepted: &[Accepted<'_>]) -> Result<()> {
-        let mut grown = false;
-        let mut new_ids = false;
+    /// As [`Self::shape`], with every document the long way, which the quick one has to agree with.
+    #[cfg(test)]
+    pub fn shape_the_long_way(&mut self, raw: &RawBatch) -> Result<ShapedBatch> {
+        self.take_all(raw, &vec![false; raw.documents.len()], News::default())
+    }
+
+    /// Paths of which the quick way tells the scalars: the modified time first, then the partition keys.
+    fn watched(&self) -> Vec<Vec<String>> {
+        let time = self.spec.timestamp_column.iter().map(|path| path.0.clone());
+        time.chain(self.partitions.paths().map(<[String]>::to_vec)).collect()
+    }
+
+    /// Notes what a document holds.
+    fn note(&mut self, Accepted { document, id, .. }: &Accepted<'_>) -> News {
         let version = self.table.version + 1;
-        for Accepted { document, id, .. } in accepted {
-            let example = || id::discreet(*id);
-            new_ids |= self.observe_id(*id);
-            let seen = &mut self.table.seen;
-            grown |= Observer::document(seen, *document, self.privacy.as_ref(), self.clock, version, &example);
-        }
-        if grown {
+        let example = || id::discreet(*id);
+        let ids = self.observe_id(*id);
+        let seen = &mut self.table.seen;
+        News { ids, kinds: Observer::document(seen, *document, self.privacy.as_ref(), self.clock, version, &example) }
+    }
+
+    /// Lets the table follow what was noted.
+    fn follow(&mut self, news: News) -> Result<()> {
+        if news.kinds {
             self.grow()?;
         }
-        if new_ids {
+        if news.ids {
             self.table.version = self.table.version.max(self.table.ids.iter().map(|id| id.since).max().unwrap_or(0));
-            self.ids = Ids::new(&self.table);
+        }
+        if news.any() {
+            self.prepare();
         }
         Ok(())
+    }
+
+    /// Makes what turns documents into rows anew.
+    fn prepare(&mut self) {
+        let (table, privacy) = (&self.table, self.privacy.as_ref());
+        self.ids = Ids::new(table);
+        self.record = Record::new(&table.columns, self.clock);
+        self.express = Express::new(&table.seen, &table.columns, privacy, self.clock, &self.watched());
     }
 
     /// Notes the kind of an id; whether it is new. Files written before this version hold no such id.
@@ -209,61 +357,68 @@ impl Shaper {
         self.table.history.extend(history);
         self.table.misfits = misfits;
         self.table.columns = list;
-        self.record = Record::new(&self.table.columns, self.clock);
         Ok(())
     }
 
-    fn decode(&mut self, accepted: &[Accepted<'_>], quarantined: Vec<Quarantined>) -> Result<ShapedBatch> {
-        let rows = accepted.len();
-        let mut shaped = ShapedBatch {
-            rows: RecordBatch::new_empty(self.table.arrow()),
-            version: self.table.version,
-            partition: Vec::with_capacity(rows),
-            id_hash: Vec::with_capacity(rows),
-            modified_ms: Vec::with_capacity(rows),
-            quarantined,
-            misfits: 0,
-            blind: 0,
-            untimed: 0,
-            unplaced: 0,
-        };
-        let mut kept: Vec<Option<String>> = Vec::with_capacity(rows);
+    /// Appends the row of a document whose kinds are all noted.
+    fn take(&mut self, Accepted { bytes, document, id }: &Accepted<'_>, rows: &mut Rows) {
         let mut row = Row::default();
-        let mut scratch = String::new();
-        for Accepted { bytes, document, id } in accepted {
-            self.ids.append(*id, &mut scratch);
-            shaped.id_hash.push(id::hash(&scratch));
-            self.record.append_fields(*document, self.privacy.as_ref(), &mut row);
-            let (text, count) = row.finish().map_or((None, 0), |(text, count)| (Some(text), count));
-            kept.push(text);
-            shaped.misfits += count;
-            let (partition, placed) = self.partitions.place(*document);
-            shaped.partition.push(partition);
-            shaped.unplaced += u64::from(!placed);
-            let modified = self.modified(bytes, &mut shaped.untimed);
-            shaped.blind += u64::from(self.table.has_modified() && modified.is_none());
-            shaped.modified_ms.push(modified);
+        self.record.append_fields(*document, self.privacy.as_ref(), &mut row);
+        let (text, count) = row.finish().map_or((None, 0), |(text, count)| (Some(text), count));
+        rows.kept.push(text);
+        rows.misfits += count;
+        for (column, count) in row.refused {
+            *rows.refused.entry(column).or_default() += count;
         }
-        self.rows += rows as u64;
-        for (column, count) in std::mem::take(&mut row.refused) {
+        let placed = self.partitions.place(*document);
+        let modified = self.modified(bytes, &mut rows.untimed);
+        self.identify(*id, placed, modified, rows);
+    }
+
+    fn identify(&mut self, id: Value<'_>, (partition, placed): (u32, bool), modified: Option<i64>, rows: &mut Rows) {
+        let mut scratch = std::mem::take(&mut rows.scratch);
+        self.ids.append(id, &mut scratch);
+        rows.id_hash.push(id::hash(&scratch));
+        rows.scratch = scratch;
+        rows.partition.push(partition);
+        rows.unplaced += u64::from(!placed);
+        rows.blind += u64::from(self.table.has_modified() && modified.is_none());
+        rows.modified_ms.push(modified);
+    }
+
+    fn finish(&mut self, rows: Rows) -> Result<ShapedBatch> {
+        self.rows += rows.len() as u64;
+        for (column, count) in rows.refused {
             *self.refused.entry(column).or_default() += count;
         }
-        if !self.table.misfits && kept.iter().any(Option::is_some) {
+        for known in &mut self.table.ids {
+            known.sighting.count += rows.ids.get(known.sighting.kind as usize).copied().unwrap_or_default();
+        }
+        if !self.table.misfits && rows.kept.iter().any(Option::is_some) {
             self.table.misfits = true;
             self.table.version += 1;
         }
-        shaped.version = self.table.version;
         let mut columns: Vec<ArrayRef> = vec![self.ids.finish()];
         if self.table.has_modified() {
-            columns.push(Arc::new(Int64Array::from(shaped.modified_ms.clone())));
+            columns.push(Arc::new(Int64Array::from(rows.modified_ms.clone())));
         }
         let doing = || format!("shape {}", self.spec.namespace);
         columns.extend(self.record.finish_children().or_error(Kind::Schema, doing())?);
         if self.table.misfits {
-            columns.push(Arc::new(StringArray::from(kept)));
+            columns.push(Arc::new(StringArray::from(rows.kept)));
         }
-        shaped.rows = RecordBatch::try_new(self.table.arrow(), columns).or_error(Kind::Schema, doing())?;
-        Ok(shaped)
+        Ok(ShapedBatch {
+            rows: RecordBatch::try_new(self.table.arrow(), columns).or_error(Kind::Schema, doing())?,
+            version: self.table.version,
+            partition: rows.partition,
+            id_hash: rows.id_hash,
+            modified_ms: rows.modified_ms,
+            quarantined: rows.quarantined,
+            misfits: rows.misfits,
+            blind: rows.blind,
+            untimed: rows.untimed,
+            unplaced: rows.unplaced,
+        })
     }
 
     /// The modified time; counts into `untimed` when the path itself has none.

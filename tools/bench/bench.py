@@ -41,6 +41,7 @@ class Bench:
         os.makedirs(self.work, exist_ok=True)
         self._mongod = self._s3 = None
         self._collections = {}
+        self._lakes = 0
 
     def say(self, text):
         print(f"bench: {text}", file=sys.stderr, flush=True)
@@ -72,7 +73,9 @@ class Bench:
 
     def fresh_lake(self, folder, *names):
         rows = [(corpus.DATABASE, name, corpus.PARTITION_BY[name]) for name in names]
-        return ours.Lake(self.binary, self.empty(folder), self.mongod.uri, rows)
+        # In a folder of its own each time: ext4 takes long to make files where many were just deleted.
+        self._lakes += 1
+        return ours.Lake(self.binary, self.empty(f"{folder}-{self._lakes}"), self.mongod.uri, rows)
 
     def keep(self, name, figures):
         with open(f"{self.work}/{name}.json", "w") as out:

@@ -40,8 +40,16 @@ const TRIES: u32 = 4;
 /// Metadata name of a write's token. One word: Azure takes identifiers only.
 const TOKEN: &str = "lakefoldwrite";
 
-/// Buffers of [`SINGLE_PUT_BYTES`] held by all uploads of a lake together (P10).
-const BUFFERS: usize = 4;
+/// Bytes that all uploads of a lake together hold (P10): a few large parts, or many small files.
+const BUFFER_BYTES: u64 = 4 * SINGLE_PUT_BYTES;
+
+/// What is counted of them.
+const BUFFER_UNIT: u64 = 64 << 10;
+
+/// How many units a buffer of `bytes` takes; one that is larger than all of them waits for all of them.
+fn units(bytes: u64) -> u32 {
+    bytes.min(BUFFER_BYTES).div_ceil(BUFFER_UNIT).max(1) as u32
+}
 
 /// An object store as a lake.
 #[derive(Debug)]
@@ -93,7 +101,7 @@ impl Remote {
         wire: Arc<Wire>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { store, completion, s3, wire, counters, buffers: Arc::new(Semaphore::new(BUFFERS)) }
+        Self { store, completion, s3, wire, counters, buffers: Arc::new(Semaphore::new(units(BUFFER_BYTES) as usize)) }
     }
 
     /// Aborts what was begun below `folder` and never completed.
@@ -127,7 +135,7 @@ impl Remote {
         if size > SINGLE_PUT_BYTES && self.completion != Completion::Unconditional {
             return self.write(key, &Body::Parts { file, size }, expect).await;
         }
-        let _buffer = self.buffers.acquire().await.or_error(Kind::Lake, what())?;
+        let _buffer = self.buffers.acquire_many(units(size)).await.or_error(Kind::Lake, what())?;
         let body = tokio::fs::read(file).await.or_error(Kind::Lake, what())?;
         self.write(key, &Body::Bytes(body.into()), expect).await
     }

@@ -1,6 +1,6 @@
 //! Large files in parts, from a few fixed buffers, and on the condition that small ones have.
 
-use super::{Failure, Remote};
+use super::{Failure, Remote, units};
 use crate::error::{Error, Kind};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::version::Expect;
@@ -81,8 +81,9 @@ impl Remote {
             if left < size {
                 reach(KillPoint::MidUpload);
             }
-            let buffer = Arc::clone(&self.buffers).acquire_owned().await.map_err(|e| unreadable(&e))?;
             let wanted = left.min(part_bytes);
+            let buffer =
+                Arc::clone(&self.buffers).acquire_many_owned(units(wanted)).await.map_err(|e| unreadable(&e))?;
             let mut part = vec![0; usize::try_from(wanted).map_err(|e| unreadable(&e))?];
             reader.read_exact(&mut part).await.map_err(|e| unreadable(&e))?;
             left -= wanted;

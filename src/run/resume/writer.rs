@@ -20,8 +20,11 @@ use tokio::task::JoinSet;
 /// Bytes of one object of rows, about: one request, and little memory when it is read again.
 const OBJECT_BYTES: usize = 4 << 20;
 
-/// BSON read between two states, and what a collection must have for any of this to be worth it.
+/// BSON read between two states.
 const STATE_EVERY_BYTES: u64 = 256 << 20;
+
+/// What a collection must have for any of this to be worth it: less is read again in the time that keeping it takes.
+const WORTH_BYTES: u64 = 2 << 30;
 
 /// Time between two states: a slow source must not lose hours either.
 const STATE_EVERY: Duration = Duration::from_secs(60);
@@ -29,9 +32,11 @@ const STATE_EVERY: Duration = Duration::from_secs(60);
 /// Objects on their way at once while the read goes on.
 const IN_FLIGHT: usize = 2;
 
-/// Whether a full read of a collection like this one is staged at all.
-pub fn is_worth_it(described: &Described) -> bool {
-    described.bytes.is_some_and(|bytes| bytes >= state_every_bytes())
+/// Whether a full read of a collection like this one, at `rate` bytes a second at most, is staged at all.
+pub fn is_worth_it(described: &Described, rate: Option<u64>) -> bool {
+    let soon = rate.map_or(WORTH_BYTES, |rate| rate.saturating_mul(STATE_EVERY.as_secs()).min(WORTH_BYTES));
+    let worth = bent("LAKEFOLD_STATE_EVERY_BYTES").unwrap_or(soon);
+    described.bytes.is_some_and(|bytes| bytes >= worth)
 }
 
 fn state_every_bytes() -> u64 {

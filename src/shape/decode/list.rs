@@ -1,13 +1,13 @@
 //! Lists; a bare value is a list of one.
 
 use super::Builder;
+use super::values::Ends;
 use crate::model::column::ColumnType;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
 use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::Value;
-use arrow::array::{ArrayRef, ListArray, NullBufferBuilder};
-use arrow::buffer::OffsetBuffer;
+use arrow::array::{ArrayRef, ListArray};
 use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use std::sync::Arc;
@@ -15,10 +15,9 @@ use std::sync::Arc;
 /// Builds list columns.
 #[derive(Debug)]
 pub struct Lists {
-    element: Builder,
+    pub(super) element: Builder,
     field: Arc<Field>,
-    lengths: Vec<usize>,
-    valid: NullBufferBuilder,
+    pub(super) ends: Ends,
 }
 
 impl Lists {
@@ -26,8 +25,7 @@ impl Lists {
         Self {
             element: Builder::new(element, clock),
             field: Arc::new(Field::new("element", element.arrow(clock.local), true)),
-            lengths: Vec::new(),
-            valid: NullBufferBuilder::new(1024),
+            ends: Ends::default(),
         }
     }
 
@@ -49,8 +47,7 @@ impl Lists {
                 1
             }
         };
-        self.valid.append(value.is_some());
-        self.lengths.push(length);
+        self.ends.push(length, value.is_some());
     }
 
     fn element<'a>(&mut self, index: usize, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
@@ -59,9 +56,14 @@ impl Lists {
         row.path.pop();
     }
 
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.element.truncate(self.ends.elements());
+    }
+
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let offsets = OffsetBuffer::from_lengths(std::mem::take(&mut self.lengths));
-        let list = ListArray::try_new(self.field.clone(), offsets, self.element.finish()?, self.valid.finish())?;
+        let (offsets, valid) = self.ends.finish();
+        let list = ListArray::try_new(self.field.clone(), offsets, self.element.finish()?, valid)?;
         Ok(Arc::new(list))
     }
 }

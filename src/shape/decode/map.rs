@@ -1,13 +1,13 @@
 //! Maps, for documents whose keys are data.
 
 use super::Builder;
+use super::values::{Ends, Strings};
 use crate::model::column::ColumnType;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
 use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::{Element, Value};
-use arrow::array::{ArrayRef, MapArray, NullBufferBuilder, StringBuilder, StructArray};
-use arrow::buffer::OffsetBuffer;
+use arrow::array::{ArrayRef, MapArray, StructArray};
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use std::sync::Arc;
@@ -15,11 +15,10 @@ use std::sync::Arc;
 /// Builds map columns; entries are sorted by key.
 #[derive(Debug)]
 pub struct Maps {
-    keys: StringBuilder,
+    keys: Strings,
     values: Builder,
     entries: Option<Arc<Field>>,
-    lengths: Vec<usize>,
-    valid: NullBufferBuilder,
+    ends: Ends,
 }
 
 impl Maps {
@@ -28,13 +27,7 @@ impl Maps {
             DataType::Map(entries, _) => Some(entries),
             _ => None,
         };
-        Self {
-            keys: StringBuilder::new(),
-            values: Builder::new(value, clock),
-            entries,
-            lengths: Vec::new(),
-            valid: NullBufferBuilder::new(1024),
-        }
+        Self { keys: Strings::default(), values: Builder::new(value, clock), entries, ends: Ends::default() }
     }
 
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
@@ -42,8 +35,7 @@ impl Maps {
             if let Some(other) = value {
                 row.refuse(other, privacy);
             }
-            self.valid.append_null();
-            return self.lengths.push(0);
+            return self.ends.push(0, false);
         };
         let mut fields: Vec<(Element<'a>, Option<&Privacy>)> = document
             .elements()
@@ -58,24 +50,33 @@ impl Maps {
                 row.loser(element.key, element.value(), true, *below);
                 continue;
             }
-            self.keys.append_value(String::from_utf8_lossy(element.key));
+            self.keys.push(&String::from_utf8_lossy(element.key));
             row.path.push(Step::Entry(element.key));
             self.values.append(Some(element.value()), *below, row);
             row.path.pop();
             length += 1;
         }
-        self.valid.append_non_null();
-        self.lengths.push(length);
+        self.ends.push(length, true);
+    }
+
+    pub(super) fn push_null(&mut self) {
+        self.ends.push(0, false);
+    }
+
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.keys.truncate(self.ends.elements());
+        self.values.truncate(self.ends.elements());
     }
 
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let offsets = OffsetBuffer::from_lengths(std::mem::take(&mut self.lengths));
+        let (offsets, valid) = self.ends.finish();
         let entries = self.entries.clone().ok_or_else(|| ArrowError::SchemaError("a map without entries".into()))?;
         let DataType::Struct(fields) = entries.data_type() else {
             return Err(ArrowError::SchemaError("map entries must be a struct".into()));
         };
-        let columns: Vec<ArrayRef> = vec![Arc::new(self.keys.finish()), self.values.finish()?];
+        let columns: Vec<ArrayRef> = vec![self.keys.finish()?, self.values.finish()?];
         let pairs = StructArray::try_new(fields.clone(), columns, None)?;
-        Ok(Arc::new(MapArray::try_new(entries, offsets, pairs, self.valid.finish(), false)?))
+        Ok(Arc::new(MapArray::try_new(entries, offsets, pairs, valid, false)?))
     }
 }

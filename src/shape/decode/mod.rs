@@ -2,13 +2,16 @@
 //!
 //! What a column does with a value is decided when its builder is made; a row costs one pass over its fields.
 
+mod express;
 mod list;
 mod map;
 mod number;
 mod record;
 mod text;
 mod time;
+mod values;
 
+pub use express::Express;
 pub use record::Record;
 
 use super::canonical::time::Clock;
@@ -79,6 +82,36 @@ impl Builder {
         }
     }
 
+    /// Appends NULL.
+    pub fn push_null(&mut self) {
+        match self {
+            Self::Boolean(builder) => builder.push_option(None),
+            Self::Bigint(builder) => builder.0.push_option(None),
+            Self::Double(builder) => builder.0.push_option(None),
+            Self::Decimal(builder) => builder.0.push_option(None),
+            Self::Timestamp(builder) => builder.values.push_option(None),
+            Self::Text(builder) | Self::Json(builder) => builder.values.push_null(),
+            Self::List(builder) => builder.ends.push(0, false),
+            Self::Record(builder) => builder.push_null(),
+            Self::Map(builder) => builder.push_null(),
+        }
+    }
+
+    /// Forgets all values but the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
+        match self {
+            Self::Boolean(builder) => builder.truncate(rows),
+            Self::Bigint(builder) => builder.0.truncate(rows),
+            Self::Double(builder) => builder.0.truncate(rows),
+            Self::Decimal(builder) => builder.0.truncate(rows),
+            Self::Timestamp(builder) => builder.values.truncate(rows),
+            Self::Text(builder) | Self::Json(builder) => builder.values.truncate(rows),
+            Self::List(builder) => builder.truncate(rows),
+            Self::Record(builder) => builder.truncate(rows),
+            Self::Map(builder) => builder.truncate(rows),
+        }
+    }
+
     /// The values appended so far as an array; the builder starts anew.
     pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         match self {
@@ -87,7 +120,7 @@ impl Builder {
             Self::Double(builder) => Ok(builder.finish()),
             Self::Decimal(builder) => builder.finish(),
             Self::Timestamp(builder) => Ok(builder.finish()),
-            Self::Text(builder) | Self::Json(builder) => Ok(builder.finish()),
+            Self::Text(builder) | Self::Json(builder) => builder.finish(),
             Self::List(builder) => builder.finish(),
             Self::Record(builder) => builder.finish(),
             Self::Map(builder) => builder.finish(),

@@ -1,19 +1,39 @@
 //! Booleans and numbers.
 
+use super::values::{Fixed, Validity};
 use crate::model::column::{DECIMAL_PRECISION, DECIMAL_SCALE};
 use crate::shape::canonical::decimal::{Decimal, Fit, Number, double_of, scaled_double};
 use crate::shape::misfits::Row;
 use crate::shape::privacy::Privacy;
 use crate::shape::raw::Value;
-use arrow::array::{ArrayRef, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder};
+use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, Decimal128Array, Float64Array, Int64Array};
 use arrow::error::ArrowError;
 use std::sync::Arc;
 
 /// Builds boolean columns.
-#[derive(Debug, Default)]
-pub struct Booleans(BooleanBuilder);
+#[derive(Debug)]
+pub struct Booleans {
+    values: BooleanBufferBuilder,
+    valid: Validity,
+}
+
+impl Default for Booleans {
+    fn default() -> Self {
+        Self { values: BooleanBufferBuilder::new(0), valid: Validity::default() }
+    }
+}
 
 impl Booleans {
+    pub(super) fn push_option(&mut self, value: Option<bool>) {
+        self.values.append(value.unwrap_or_default());
+        self.valid.push(value.is_some());
+    }
+
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.values.truncate(rows);
+        self.valid.truncate(rows);
+    }
+
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
         let fitting = match value {
             Some(Value::Boolean(b)) => Some(b),
@@ -23,17 +43,17 @@ impl Booleans {
             }
             None => None,
         };
-        self.0.append_option(fitting);
+        self.push_option(fitting);
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        Arc::new(BooleanArray::new(self.values.finish(), self.valid.finish()))
     }
 }
 
 /// Builds bigint columns.
 #[derive(Debug, Default)]
-pub struct Integers(Int64Builder);
+pub struct Integers(pub(super) Fixed<i64>);
 
 impl Integers {
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
@@ -46,17 +66,18 @@ impl Integers {
             }
             None => None,
         };
-        self.0.append_option(fitting);
+        self.0.push_option(fitting);
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        let (values, valid) = self.0.finish();
+        Arc::new(Int64Array::new(values.into(), valid))
     }
 }
 
 /// Builds double columns; an integer whose digits are not the double's keeps its exact value beside.
 #[derive(Debug, Default)]
-pub struct Doubles(Float64Builder);
+pub struct Doubles(pub(super) Fixed<f64>);
 
 impl Doubles {
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
@@ -75,21 +96,22 @@ impl Doubles {
             }
             None => None,
         };
-        self.0.append_option(fitting);
+        self.0.push_option(fitting);
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        let (values, valid) = self.0.finish();
+        Arc::new(Float64Array::new(values.into(), valid))
     }
 }
 
 /// Builds decimal(38,10) columns.
 #[derive(Debug, Default)]
-pub struct Decimals(Decimal128Builder);
+pub struct Decimals(pub(super) Fixed<i128>);
 
 impl Decimals {
     pub(super) fn append<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
-        let Some(value) = value else { return self.0.append_null() };
+        let Some(value) = value else { return self.0.push_option(None) };
         let fit = match value {
             Value::Int32(i) => Fit::Exact(i128::from(i) * 10_i128.pow(DECIMAL_SCALE.unsigned_abs().into())),
             Value::Int64(i) => Fit::Exact(i128::from(i) * 10_i128.pow(DECIMAL_SCALE.unsigned_abs().into())),
@@ -105,14 +127,16 @@ impl Decimals {
             Fit::Rounded(_) => row.misfit(value, privacy),
             Fit::Overflow => row.refuse(value, privacy),
         }
-        self.0.append_option(match fit {
+        self.0.push_option(match fit {
             Fit::Exact(scaled) | Fit::Rounded(scaled) => Some(scaled),
             Fit::Overflow => None,
         });
     }
 
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish().with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?))
+        let (values, valid) = self.0.finish();
+        let decimals = Decimal128Array::try_new(values.into(), valid)?;
+        Ok(Arc::new(decimals.with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Structs, and the top level of a document.
 
 use super::Builder;
+use super::values::Validity;
 use crate::model::column::{Column, SCALARS};
 use crate::model::table::ID;
 use crate::shape::canonical::time::Clock;
 use crate::shape::misfits::{Row, Step};
 use crate::shape::privacy::{Privacy, is_void_element};
 use crate::shape::raw::{Document, Value};
-use arrow::array::{ArrayRef, NullBufferBuilder, StructArray};
+use arrow::array::{ArrayRef, StructArray};
 use arrow::datatypes::Fields;
 use arrow::error::ArrowError;
 use std::collections::HashMap;
@@ -20,12 +21,12 @@ pub struct Record {
     names: Vec<Vec<u8>>,
     /// Of each child whose spellings fold alike, the one that appeared first.
     first: Vec<Option<Vec<u8>>>,
-    children: Vec<Builder>,
+    pub(super) children: Vec<Builder>,
     scalars: Option<usize>,
     /// Original names with their child, in order of first appearance.
     spellings: Vec<(Vec<u8>, usize)>,
     places: HashMap<Vec<u8>, usize>,
-    valid: NullBufferBuilder,
+    pub(super) valid: Validity,
 }
 
 impl Record {
@@ -50,7 +51,7 @@ impl Record {
             scalars: columns.iter().position(|column| column.name == SCALARS && column.originals.is_empty()),
             places: spellings.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect(),
             spellings,
-            valid: NullBufferBuilder::new(1024),
+            valid: Validity::default(),
         }
     }
 
@@ -65,16 +66,22 @@ impl Record {
             }
             (Some(other), None) => {
                 row.refuse(other, privacy);
-                return self.append_null(row);
+                return self.push_null();
             }
-            (None, _) => return self.append_null(row),
+            (None, _) => return self.push_null(),
         }
-        self.valid.append_non_null();
+        self.valid.push(true);
     }
 
-    fn append_null(&mut self, row: &mut Row<'_>) {
-        self.children.iter_mut().for_each(|child| child.append(None, None, row));
-        self.valid.append_null();
+    pub(super) fn push_null(&mut self) {
+        self.children.iter_mut().for_each(Builder::push_null);
+        self.valid.push(false);
+    }
+
+    /// Forgets all rows but the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
+        self.children.iter_mut().for_each(|child| child.truncate(rows));
+        self.valid.truncate(rows);
     }
 
     /// Appends one value to every child; at the top of a document its `_id` is left out.
@@ -111,7 +118,7 @@ impl Record {
         }
         for (at, child) in self.children.iter_mut().enumerate() {
             match row.slots.get(base + at).copied().flatten() {
-                None => child.append(None, None, row),
+                None => child.push_null(),
                 Some(element) => {
                     row.path.push(Step::Name(element.key));
                     if self.first.get(at).and_then(Option::as_deref).is_some_and(|first| first != element.key) {

@@ -1,16 +1,17 @@
 //! Canonical text and JSON text.
 
+use super::values::Strings;
 use crate::shape::canonical;
 use crate::shape::misfits::Row;
 use crate::shape::privacy::Privacy;
 use crate::shape::raw::Value;
-use arrow::array::{ArrayRef, StringBuilder};
-use std::sync::Arc;
+use arrow::array::ArrayRef;
+use arrow::error::ArrowError;
 
 /// Builds string columns.
 #[derive(Debug, Default)]
 pub struct Texts {
-    values: StringBuilder,
+    pub(super) values: Strings,
     scratch: String,
 }
 
@@ -18,22 +19,20 @@ impl Texts {
     /// The canonical text of a scalar, or its digest.
     pub(super) fn text<'a>(&mut self, value: Option<Value<'a>>, privacy: Option<&Privacy>, row: &mut Row<'a>) {
         match value {
-            None => self.values.append_null(),
+            None => self.values.push_null(),
             Some(value) if let Some(hasher) = privacy.and_then(Privacy::hasher) => {
-                self.values.append_value(hasher.digest(value));
+                self.values.push(&hasher.digest(value));
             }
-            Some(Value::String(text)) => self.values.append_value(text),
+            Some(Value::String(text)) => self.values.push(text),
             Some(container @ (Value::Document(_) | Value::Array(_))) => {
                 row.refuse(container, privacy);
-                self.values.append_null();
+                self.values.push_null();
             }
             Some(scalar) => {
                 if matches!(scalar, Value::Timestamp { increment, .. } if increment != 0) {
                     row.misfit(scalar, privacy);
                 }
-                self.scratch.clear();
-                canonical::text(scalar, &mut self.scratch);
-                self.values.append_value(&self.scratch);
+                self.push(scalar);
             }
         }
     }
@@ -45,13 +44,20 @@ impl Texts {
             Some(container @ (Value::Document(_) | Value::Array(_))) if !hashed => {
                 self.scratch.clear();
                 canonical::json(container, privacy, &mut self.scratch);
-                self.values.append_value(&self.scratch);
+                self.values.push(&self.scratch);
             }
             other => self.text(other, privacy, row),
         }
     }
 
-    pub(super) fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.values.finish())
+    /// The canonical text of a scalar.
+    pub(super) fn push(&mut self, scalar: Value<'_>) {
+        self.scratch.clear();
+        canonical::text(scalar, &mut self.scratch);
+        self.values.push(&self.scratch);
+    }
+
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        self.values.finish()
     }
 }

@@ -6,7 +6,7 @@
 mod value;
 mod write;
 
-pub use value::Value;
+pub use value::{Value, size, string};
 pub use write::Writer;
 
 use std::fmt;
@@ -83,6 +83,17 @@ impl Tape {
         laid.map(|()| Laid { from, to: self.0.len() })
     }
 
+    /// Forgets everything laid so far.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Lays one document; what is wrong with it, if anything.
+    pub fn document_of<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Document<'a>, String> {
+        let laid = self.lay(bytes).map_err(|damage| damage.to_string())?;
+        Ok(self.document(bytes, laid))
+    }
+
     /// The document of these bytes, which were laid here.
     pub fn document<'a>(&'a self, bytes: &'a [u8], laid: Laid) -> Document<'a> {
         Document { body: body(bytes).unwrap_or_default(), tape: self.0.get(laid.from..laid.to).unwrap_or_default() }
@@ -116,7 +127,7 @@ impl Tape {
 }
 
 /// What is between the length prefix and the closing zero of a document.
-fn body(bytes: &[u8]) -> Result<&[u8], Damage> {
+pub fn body(bytes: &[u8]) -> Result<&[u8], Damage> {
     let prefix = bytes.first_chunk::<4>().ok_or(Damage::Truncated)?;
     let length = usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Damage::Length)?;
     match bytes.get(4..) {

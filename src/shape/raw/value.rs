@@ -51,7 +51,8 @@ pub enum Value<'a> {
 pub(super) const STRING: u8 = 0x02;
 
 /// Size in bytes of the value of type `tag` at the start of `rest`; never more than a length prefix says.
-pub(super) fn size(tag: u8, rest: &[u8]) -> Result<usize, Damage> {
+#[inline]
+pub fn size(tag: u8, rest: &[u8]) -> Result<usize, Damage> {
     let prefixed = |extra: usize| -> Result<usize, Damage> {
         let prefix = rest.first_chunk::<4>().ok_or(Damage::Truncated)?;
         let length = usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Damage::Length)?;
@@ -82,7 +83,8 @@ fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Damage> {
 }
 
 /// A string with its length prefix and closing zero, filling `bytes`.
-fn string(bytes: &[u8]) -> Result<&str, Damage> {
+#[inline]
+pub fn string(bytes: &[u8]) -> Result<&str, Damage> {
     let length = usize::try_from(i32::from_le_bytes(array(bytes)?)).map_err(|_| Damage::Length)?;
     match bytes.get(4..) {
         Some([text @ .., 0]) if text.len() + 1 == length => std::str::from_utf8(text).map_err(|_| Damage::Utf8),
@@ -149,6 +151,14 @@ impl<'a> Value<'a> {
             0x7f => Value::MaxKey,
             tag => return Err(Damage::UnknownType(tag)),
         })
+    }
+
+    /// Interprets the bytes of a value that holds no elements; none when it does, or is damaged.
+    pub fn scalar(tag: u8, bytes: &'a [u8]) -> Option<Self> {
+        match tag {
+            0x03 | 0x04 | 0x0f => None,
+            tag => Self::read(tag, bytes, &[]).ok(),
+        }
     }
 
     /// The kind; none for Null and Undefined.

@@ -3,6 +3,7 @@
 mod collapse;
 mod commute;
 mod documents;
+mod express;
 mod files;
 mod guards;
 mod ids;
