@@ -86,7 +86,7 @@ async fn an_endpoint_where_nobody_listens_is_reported_soon() {
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let tried = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&tried);
-    std::thread::spawn(move || listener.incoming().for_each(|_| drop(count.fetch_add(1, Ordering::SeqCst))));
+    std::thread::spawn(move || listener.incoming().for_each(|_| _ = count.fetch_add(1, Ordering::SeqCst)));
     unavailable(&LakeSettings { endpoint: Some(endpoint), ..settings }, &variables, "").await;
     let tried = tried.load(Ordering::SeqCst);
     assert!((2..=3).contains(&tried), "one dropped connection is forgiven, and no dead endpoint: tried {tried} times");
