@@ -273,7 +273,7 @@ async fn writers_that_hammer_the_collection_through_every_run() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let slow = TcpProxy::before(Mongod::shared().port());
-    slow.slow(60_000);
+    slow.slow(15_000);
     for run in 1..=runs {
         if run == runs {
             // Seconds pass between the first document that is read and the last, in which documents change that have

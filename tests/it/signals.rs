@@ -91,8 +91,9 @@ async fn a_signal_at_any_moment_gives_the_lease_back() {
         let ended = end(child, signal);
         assert!([0, code].contains(&ended.code), "{signal} after {moment:?}: {ended}");
         assert!(!ended.stderr.contains("panicked"), "{ended}");
-        let leases = ground.objects().await.path().join("_lakefold/leases");
-        let left = walk(&leases);
+        // Kept until it is looked at: the folder goes with it.
+        let objects = ground.objects().await;
+        let left = walk(&objects.path().join("_lakefold/leases"));
         assert_eq!(left, 0, "{signal} after {moment:?} left a lease\n{ended}");
         clinic.insert(3).await;
     }

@@ -11,6 +11,7 @@ use lakefold::model::record::Outcome;
 use lakefold::model::settings::LakeSettings;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A place for lakes, opened anew as another process would.
@@ -79,6 +80,16 @@ async fn an_endpoint_where_nobody_listens_is_reported_soon() {
     let started = Instant::now();
     unavailable(&settings, &variables, "the store cannot be reached").await;
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+
+    // Somebody who hangs up at once: how often that was tried can be counted.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listen");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let tried = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&tried);
+    std::thread::spawn(move || listener.incoming().for_each(|_| _ = count.fetch_add(1, Ordering::SeqCst)));
+    unavailable(&LakeSettings { endpoint: Some(endpoint), ..settings }, &variables, "").await;
+    let tried = tried.load(Ordering::SeqCst);
+    assert!((2..=3).contains(&tried), "one dropped connection is forgiven, and no dead endpoint: tried {tried} times");
 }
 
 #[tokio::test]
