@@ -1,10 +1,10 @@
 -- title: Consumption against stock
 -- subject: inventory
--- question: For how many days will the stock last at the present use?
+-- question: What share of its stock is used in a day? The largest run out first.
 -- chart: bar
 -- x: medicine
--- y: on_hand / used_per_day
--- unit: days
+-- y: used_per_day / on_hand
+-- unit: percent
 -- facility: facility_id
 -- param: from_date first day that counts, as 2024-03-01
 -- param: to_date last day that counts

@@ -205,7 +205,7 @@ fn late(specs: &[CollectionSpec], statuses: &[CollectionStatus]) -> bool {
         let Namespace { database, collection } = &spec.namespace;
         let status = statuses.iter().find(|s| s.database == *database && s.collection == *collection);
         if let Some(why) = status.and_then(|status| lag::late(spec, status.lag_seconds)) {
-            tracing::warn!(collection = %spec.namespace, "{} {why}", spec.namespace);
+            tracing::warn!(collection = %spec.namespace, "{why}");
             some = true;
         }
     }

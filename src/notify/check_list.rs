@@ -9,18 +9,29 @@ const WHAT: usize = 16;
 
 /// The findings by subject in lines of at most `width` characters, and the verdict.
 ///
-/// A subject of which everything is fine takes one line, unless `all` asks for every finding.
+/// A subject of which everything is fine takes one line, and so do all that were not looked at for the same reason,
+/// unless `all` asks for every finding.
 pub fn check_list(report: &CheckReport, width: usize, all: bool) -> String {
     let mut out = String::new();
-    let mut rest = report.findings.as_slice();
-    while let Some(first) = rest.first() {
-        let together = rest.iter().take_while(|finding| finding.subject == first.subject).count();
-        let (subject, others) = rest.split_at(together);
-        group(&mut out, subject, width, all);
-        rest = others;
+    let groups: Vec<&[Finding]> = report.findings.chunk_by(|a, b| a.subject == b.subject).collect();
+    for alike in groups.chunk_by(|a, b| !all && skipped(a).is_some() && skipped(a) == skipped(b)) {
+        match alike {
+            [first, _, ..] => {
+                let (finding, others) = (&first[0], several(alike.len() as u64 - 1, "other"));
+                let line = format!("{} {} and {others}: {}", sign(finding.mark), finding.subject, finding.says);
+                let _ = writeln!(out, "{}", wrap(&line, width, 4));
+            }
+            only => only.iter().for_each(|subject| group(&mut out, subject, width, all)),
+        }
     }
     let _ = writeln!(out, "\n{}", wrap(&verdict(report), width, 2));
     out
+}
+
+/// Why a subject was not looked at.
+fn skipped(findings: &[Finding]) -> Option<&str> {
+    let [only] = findings else { return None };
+    (only.mark == Mark::Skipped && only.hint.is_none()).then_some(only.says.as_str())
 }
 
 fn group(out: &mut String, findings: &[Finding], width: usize, all: bool) {
@@ -118,6 +129,19 @@ mod tests {
              \nprod is not ready: 1 failed\n"
         );
         assert!(check_list(&report, 60, true).contains("  ✔ write             so it is\n"));
+    }
+
+    /// A manifest may have hundreds of rows, and one server that cannot be reached is one thing to know.
+    #[test]
+    fn what_was_not_looked_at_for_one_reason_takes_a_line() {
+        let row = |name: &str, why: &str| Finding::new(Mark::Skipped, name, "row", why);
+        let found =
+            vec![row("h.a", "no source"), row("h.b", "no source"), row("h.c", "no source"), row("h.d", "no lake")];
+        let report = report(found, true);
+        let shown = check_list(&report, 60, false);
+        assert!(shown.starts_with("- h.a and 2 others: no source\n- h.d\n"), "{shown}");
+        let all = check_list(&report, 60, true);
+        assert_eq!(all.matches("no source").count(), 3, "{all}");
     }
 
     #[test]

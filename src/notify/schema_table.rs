@@ -8,7 +8,11 @@ use crate::model::seen::{Guard, Kind};
 use comfy_table::Table;
 use std::fmt::Write as _;
 
-/// The columns in lines of at most `width` characters, children indented below their struct, remarks at the end.
+/// Head of the column of examples.
+const EXAMPLE: &str = "example _id";
+
+/// The columns in lines of at most `width` characters, children indented below their struct, remarks at the end. Where
+/// there is little room, the examples and the days are left out: names that are broken letter by letter cannot be read.
 pub fn schema_table(table: &TableDescription, width: usize) -> String {
     let mut out = format!(
         "{}.{}, version {} of its schema, in {}\n\n",
@@ -21,6 +25,9 @@ pub fn schema_table(table: &TableDescription, width: usize) -> String {
     }
     let mut said = Vec::new();
     table.columns.iter().for_each(|column| remarks(&mut said, column, ""));
+    if !out.contains(EXAMPLE) {
+        said.push("an example of each kind is shown on a wider terminal and with --json".to_owned());
+    }
     for remark in said {
         let _ = write!(out, "\n{}\n", wrap(&remark, width, 2));
     }
@@ -28,7 +35,10 @@ pub fn schema_table(table: &TableDescription, width: usize) -> String {
 }
 
 fn build(description: &TableDescription, style: Style) -> Table {
-    let mut table = plain(&["column", "type", "seen", "example _id", "since", "values"], 5, style);
+    let mut table = match style {
+        Style::Roomy => plain(&["column", "type", "seen", EXAMPLE, "since", "values"], 5, style),
+        Style::Tight => plain(&["column", "type", "seen", "since", "values"], 4, style),
+    };
     description.columns.iter().for_each(|column| add(&mut table, column, 0, style));
     table
 }
@@ -36,19 +46,22 @@ fn build(description: &TableDescription, style: Style) -> Table {
 fn add(table: &mut Table, column: &ColumnDescription, depth: usize, style: Style) {
     let mut name = format!("{}{}", "  ".repeat(depth), column.name);
     let mut kind = short(&column.kind);
-    let mut since = column.since.as_ref().map_or_else(String::new, appeared);
+    let mut since = column.since.as_ref().map_or_else(String::new, |since| appeared(since, style));
     let nothing = KindSeen { kind: Kind::String, place: Place::Field, count: 0, example_id: String::new() };
     let seen = if column.seen.is_empty() { std::slice::from_ref(&nothing) } else { column.seen.as_slice() };
     for kind_seen in seen {
         let known = kind_seen.count > 0;
-        table.add_row([
+        let mut cells = vec![
             aligned(std::mem::take(&mut name), true),
             aligned(std::mem::take(&mut kind), true),
             aligned(if known { worded(kind_seen) } else { String::new() }, true),
-            aligned(&kind_seen.example_id, true),
-            aligned(std::mem::take(&mut since), true),
-            aligned(if known { style.count(kind_seen.count) } else { String::new() }, false),
-        ]);
+        ];
+        if style == Style::Roomy {
+            cells.push(aligned(&kind_seen.example_id, true));
+        }
+        cells.push(aligned(std::mem::take(&mut since), true));
+        cells.push(aligned(if known { style.count(kind_seen.count) } else { String::new() }, false));
+        table.add_row(cells);
     }
     column.children.iter().for_each(|child| add(table, child, depth + 1, style));
 }
@@ -63,9 +76,10 @@ fn short(kind: &ColumnType) -> String {
     }
 }
 
-/// `v3 2026-11-21`; a run's identity begins with its day.
-fn appeared(since: &Since) -> String {
-    let day = since.run.as_deref().and_then(day).map(|day| format!(" {day}")).unwrap_or_default();
+/// `v3 2026-11-21`, or `v3`; a run's identity begins with its day.
+fn appeared(since: &Since, style: Style) -> String {
+    let run = since.run.as_deref().filter(|_| style == Style::Roomy);
+    let day = run.and_then(day).map(|day| format!(" {day}")).unwrap_or_default();
     format!("v{}{day}", since.version)
 }
 
@@ -210,9 +224,15 @@ pub(super) mod tests {
 
     #[test]
     fn narrow_terminals_get_narrow_lines() {
-        let shown = schema_table(&table(), 90);
-        let table = shown.lines().skip(2).take_while(|line| !line.is_empty());
-        assert!(table.clone().all(|line| line.chars().count() <= 90), "{shown}");
+        for width in [60, 80] {
+            let shown = schema_table(&table(), width);
+            let table = shown.lines().skip(2).take_while(|line| !line.is_empty());
+            assert!(table.clone().all(|line| line.chars().count() <= width), "{shown}");
+            for name in ["_id", "line_items", "  _price"] {
+                let whole = format!("{name} ");
+                assert!(table.clone().any(|line| line.starts_with(&whole)), "{name} is broken at {width}:\n{shown}");
+            }
+        }
     }
 
     #[test]

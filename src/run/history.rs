@@ -183,22 +183,44 @@ pub fn growth<'a>(runs: impl Iterator<Item = &'a CollectionRecord>) -> Option<Gr
     Some(Growth { rows, usual: median(landed.collect()) })
 }
 
-/// Seconds that reading `bytes` (`None`: unknown) in `mode` may take, by what it took before.
+/// What a run has to do for a collection, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// `full`, `incremental` or `dump`.
+    pub mode: &'a str,
+    /// To be read.
+    pub bytes: Option<u64>,
+    /// To be written.
+    pub files: Option<u64>,
+}
+
+/// Seconds that `work` may take, by what past `runs` took.
 ///
-/// Runs of the same mode count, and only without any those of others; what is charged for each byte is what all of
-/// them took together, and never less than the shortest of them.
-pub fn seconds<'a>(runs: impl Iterator<Item = &'a CollectionRecord>, mode: &str, bytes: Option<u64>) -> Option<f64> {
-    let landed: Vec<&CollectionRecord> = runs.filter(|run| run.outcome == Outcome::Ok).collect();
-    let alike: Vec<&CollectionRecord> = landed.iter().copied().filter(|run| run.mode == mode).collect();
-    let runs = if alike.is_empty() { landed } else { alike };
+/// Runs of the same mode count: what is charged for each byte is what all of them took together, and never less than the
+/// shortest of them. Where there are none, those of other modes are charged by the byte and by the file, and the
+/// greater counts: a change of few bytes may touch many files. A window without a document is idle.
+pub fn seconds<'a>(runs: impl Iterator<Item = &'a CollectionRecord>, work: Work<'_>) -> Option<f64> {
+    let runs: Vec<&CollectionRecord> = runs.collect();
+    let of = |outcome: Outcome| runs.iter().copied().filter(move |run| run.outcome == outcome);
+    if work.mode == "incremental" && work.bytes == Some(0) {
+        let (took, idle) = of(Outcome::Idle).fold((0.0, 0_u32), |(took, n), run| (took + run.seconds, n + 1));
+        return Some(if idle > 0 { took / f64::from(idle) } else { 0.0 });
+    }
+    let landed: Vec<&CollectionRecord> = of(Outcome::Ok).collect();
+    let alike: Vec<&CollectionRecord> = landed.iter().copied().filter(|run| run.mode == work.mode).collect();
+    let strangers = alike.is_empty();
+    let runs = if strangers { landed } else { alike };
     let least = runs.iter().map(|run| run.seconds).min_by(f64::total_cmp)?;
-    let (took, read) = runs.iter().fold((0.0, 0), |(took, read), run| (took + run.seconds, read + run.bytes.read));
-    Some(match bytes {
-        // Amounts of bytes far below 2^52: nothing is lost.
-        Some(bytes) if read > 0 => (took / read as f64 * bytes as f64).max(least),
-        Some(_) => least,
-        None => took / runs.len() as f64,
-    })
+    let took: f64 = runs.iter().map(|run| run.seconds).sum();
+    // Amounts far below 2^52: nothing is lost.
+    let share = |part: u64, of: u64| (of > 0).then(|| took / of as f64 * part as f64);
+    let Some(bytes) = work.bytes else { return Some(took / runs.len() as f64) };
+    let by_bytes = share(bytes, runs.iter().map(|run| run.bytes.read).sum());
+    if !strangers {
+        return Some(by_bytes.unwrap_or(least).max(least));
+    }
+    let by_files = work.files.and_then(|files| share(files, runs.iter().map(|run| run.files.written).sum()));
+    by_bytes.into_iter().chain(by_files).max_by(f64::total_cmp).or(Some(least))
 }
 
 fn median(mut numbers: Vec<i64>) -> Option<i64> {
@@ -248,12 +270,29 @@ mod tests {
             ran(Outcome::Ok, "full", 0, 0, 1_000_000, 100.0),
             ran(Outcome::Failed, "full", 0, 0, 1, 9_000.0),
         ];
-        assert_eq!(seconds(runs.iter(), "incremental", Some(8_000)), Some(8.0));
-        assert_eq!(seconds(runs.iter(), "incremental", Some(10)), Some(2.0), "never less than the shortest");
-        assert_eq!(seconds(runs.iter(), "full", Some(2_000_000)), Some(200.0));
-        assert_eq!(seconds(runs.iter(), "incremental", None), Some(2.0));
-        assert_eq!(seconds(runs[..2].iter(), "full", Some(4_000)), Some(4.0), "other kinds, where there is none");
-        assert_eq!(seconds(runs[3..].iter(), "full", Some(1)), None);
+        let of = |runs: &[CollectionRecord], mode, bytes| seconds(runs.iter(), Work { mode, bytes, files: None });
+        assert_eq!(of(&runs, "incremental", Some(8_000)), Some(8.0));
+        assert_eq!(of(&runs, "incremental", Some(10)), Some(2.0), "never less than the shortest");
+        assert_eq!(of(&runs, "full", Some(2_000_000)), Some(200.0));
+        assert_eq!(of(&runs, "incremental", None), Some(2.0));
+        assert_eq!(of(&runs[..2], "full", Some(4_000)), Some(4.0), "other kinds, where there is none");
+        assert_eq!(of(&runs[3..], "full", Some(1)), None);
+    }
+
+    /// A first run takes minutes; the one after it does not, because it reads little and writes few of the files.
+    #[test]
+    fn a_full_run_is_no_measure_of_a_small_change() {
+        let mut full = ran(Outcome::Ok, "full", 0, 0, 1_000_000, 100.0);
+        full.files.written = 200;
+        let mut runs = vec![full];
+        let of = |runs: &[CollectionRecord], bytes, files| {
+            seconds(runs.iter(), Work { mode: "incremental", bytes: Some(bytes), files: Some(files) })
+        };
+        assert_eq!(of(&runs, 10_000, 1), Some(1.0), "a hundredth of the bytes");
+        assert_eq!(of(&runs, 10_000, 20), Some(10.0), "a tenth of the files");
+        assert_eq!(of(&runs, 0, 0), Some(0.0), "nothing to do");
+        runs.push(ran(Outcome::Idle, "incremental", 0, 0, 0, 0.5));
+        assert_eq!(of(&runs, 0, 0), Some(0.5), "what it takes to find that out");
     }
 
     fn put(lake: &TestLake, run_id: &str) {

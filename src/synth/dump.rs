@@ -52,7 +52,11 @@ fn owned(out: &Path) -> Result<Option<State>> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).or_error(Kind::Unavailable, reading(out)),
+        Err(error) => {
+            return Err(error)
+                .or_error(Kind::Unavailable, reading(out))
+                .map_err(|e| e.hint("--out names a folder, or the URI of a MongoDB"));
+        }
     };
     let mut empty = true;
     for entry in entries {

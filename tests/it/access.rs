@@ -62,6 +62,11 @@ async fn the_role_read_on_one_database_is_enough() {
     assert_eq!(record["collections"][0]["outcome"], "ok", "{record:#}");
     let reason = record["collections"][1]["reason"].as_str().expect("a reason");
     assert!(reason.contains("other.c") && reason.contains("grant the user the role read"), "{reason}");
+    let checked = place.lakefold(&["check", "--env", "test", "--json"]);
+    let refused = checked.finding("other.c", "collection");
+    assert_eq!((checked.code, &refused["mark"]), (1, &"failed".into()), "{checked}");
+    assert!(refused["hint"].to_string().contains("grant the user the role read"), "{checked}");
+    assert!(checked.marks("h.c").iter().all(|(_, mark)| *mark == "ok"), "{checked}");
 }
 
 /// A server whose certificate a private authority signed is read with `tlsCAFile`, and only with it; a certificate can

@@ -82,7 +82,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let what = || format!("read the folder {}", folder.display());
-        for entry in std::fs::read_dir(&folder).or_error(Kind::Input, what())? {
+        let entries = std::fs::read_dir(&folder)
+            .or_error(Kind::Input, what())
+            .map_err(|e| e.hint("name a folder of .sql files with `--queries DIR`"))?;
+        for entry in entries {
             let path = entry.or_error(Kind::Input, what())?.path();
             if path.is_dir() {
                 folders.push(path);

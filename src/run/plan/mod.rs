@@ -2,7 +2,7 @@
 
 mod preview;
 
-use super::history::History;
+use super::history::{History, Work};
 use super::scope::{Decision, Facts, decide, full_due};
 use super::{clock, history, index};
 use crate::error::Result;
@@ -150,7 +150,8 @@ impl Planning<'_> {
         }
         self.announce(spec, &stored, &described, plan);
         let runs = self.history.about(&spec.namespace).map(|(_, collection)| collection);
-        plan.seconds = history::seconds(runs, decision.mode(), plan.bytes);
+        let files = plan.partitions.as_ref().map(|touched| touched.count);
+        plan.seconds = history::seconds(runs, Work { mode: decision.mode(), bytes: plan.bytes, files });
         Ok(())
     }
 

@@ -77,13 +77,16 @@ pub async fn rows(
     let session = session(&lake, specs, settings.run.memory)?;
     let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let state = session.state();
+    if sql.trim().is_empty() {
+        return Err(Error::new(Kind::Input, "the query is empty").hint("write SQL after `-e`, or into the file"));
+    }
     let mut statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| planning(&e))?;
     let mut given: BTreeMap<&str, &str> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    dialect::translate(&mut statement, &mut given)?;
+    let named = dialect::translate(&mut statement, &mut given)?;
     let plan = state.statement_to_plan(statement).await.map_err(|e| planning(&e))?;
     reading.verify_plan(&plan).map_err(|e| planning(&e))?;
     let frame = session.execute_logical_plan(plan).await.map_err(|e| planning(&e))?;
-    let frame = params::fill(frame, &given)?;
+    let frame = params::fill(frame, &given, &named)?;
     frame.execute_stream().await.map_err(|e| planning(&e))
 }
 

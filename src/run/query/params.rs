@@ -2,18 +2,18 @@
 
 use super::planning;
 use crate::error::{Error, Kind, Result};
-use crate::model::problem::listed;
+use crate::model::problem::{listed, nearest};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::DataFrame;
 use std::collections::{BTreeMap, HashMap};
 
 /// Puts the values `given` into the query. A value takes the type that the query's use of its name asks for, so that `001` is
 /// a text beside a text column and a number beside a number; a name whose use asks for none is a whole number when
-/// it looks like one, else text.
+/// it looks like one, else text. `named` are the parameters that had a default, and have their values by now.
 ///
 /// # Errors
 /// `Kind::Input` for a name without a value, a value without a name, or one that is not of its type.
-pub(super) fn fill(frame: DataFrame, given: &BTreeMap<&str, &str>) -> Result<DataFrame> {
+pub(super) fn fill(frame: DataFrame, given: &BTreeMap<&str, &str>, named: &[String]) -> Result<DataFrame> {
     let types = frame.logical_plan().get_parameter_types().map_err(|e| planning(&e))?;
     // DataFusion keeps the `$`.
     let used: HashMap<&str, _> = types.iter().map(|(name, kind)| (name.trim_start_matches('$'), kind)).collect();
@@ -26,8 +26,16 @@ pub(super) fn fill(frame: DataFrame, given: &BTreeMap<&str, &str>) -> Result<Dat
     }
     let mut unused: Vec<&str> = given.keys().filter(|name| !used.contains_key(*name)).copied().collect();
     unused.sort_unstable();
-    if !unused.is_empty() {
-        return Err(Error::new(Kind::Input, format!("the query does not use the parameter {}", listed(&unused))));
+    if let Some(first) = unused.first() {
+        let mut known: Vec<&str> = named.iter().map(String::as_str).chain(used.keys().copied()).collect();
+        known.sort_unstable();
+        let hint = match nearest(first, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its parameters: {}", listed(&known)),
+        };
+        return Err(
+            Error::new(Kind::Input, format!("the query does not use the parameter {}", listed(&unused))).hint(hint)
+        );
     }
     if given.is_empty() {
         return Ok(frame);

@@ -190,7 +190,14 @@ async fn parameters_take_the_type_their_use_asks_for() {
     let (kind, text) = lake.refusal(sql, &[]).await;
     assert_eq!((kind, text.as_str()), (Kind::Input, "the query has no value for `a`; add `--param a=VALUE`"));
     let (kind, text) = lake.refusal(sql, &[("a", "1"), ("b", "2")]).await;
-    assert_eq!((kind, text.as_str()), (Kind::Input, "the query does not use the parameter `b`; no hint"));
+    assert_eq!((kind, text.as_str()), (Kind::Input, "the query does not use the parameter `b`; its parameters: `a`"));
+    let defaults = "WITH params AS (SELECT 1 AS least) SELECT params.least, $from_date FROM params";
+    for (given, expected) in [("form_date", "did you mean `from_date`?"), ("laest", "did you mean `least`?")] {
+        let (_, text) = lake.refusal(defaults, &[("from_date", "1"), (given, "1")]).await;
+        assert!(text.ends_with(expected), "{text}");
+    }
+    let (kind, text) = lake.refusal(" \n", &[]).await;
+    assert_eq!((kind, text.as_str()), (Kind::Input, "the query is empty; write SQL after `-e`, or into the file"));
     let (kind, text) = lake.refusal(sql, &[("a", "many")]).await;
     assert_eq!((kind, text.as_str()), (Kind::Input, "the value of --param a is no Int64; no hint"));
 }

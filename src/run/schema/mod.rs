@@ -43,7 +43,7 @@ pub async fn schemas(settings: &Settings, specs: &[CollectionSpec]) -> Result<Ve
     for spec in specs {
         match of_lake(&lake, &spec.namespace).await? {
             Some(table) => tables.push((spec.namespace.clone(), table)),
-            None => tracing::warn!(collection = %spec.namespace, "{} has no table yet", spec.namespace),
+            None => tracing::warn!(collection = %spec.namespace, "has no table yet"),
         }
     }
     if tables.is_empty() {
@@ -78,7 +78,7 @@ pub async fn projection(settings: &Settings, namespace: &Namespace) -> Result<Op
         .hint("Athena would look for them in other folders; leave out --projection and use a crawler, or mode = \"tables\"")
     })?;
     for warning in &projection.warnings {
-        tracing::warn!(collection = %namespace, "{namespace}: {warning}");
+        tracing::warn!(collection = %namespace, "{warning}");
     }
     Ok(Some(projection))
 }

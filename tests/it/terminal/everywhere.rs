@@ -18,7 +18,7 @@ fn three(place: &Workplace, arguments: &[&str], code: i32) -> String {
     for columns in [80, 160] {
         let shown = shown(place, arguments, columns);
         assert_eq!(shown.code, u32::try_from(code).expect("a code"), "{shown}");
-        if !arguments.iter().any(|flag| ["--json", "--ddl", "init", "query"].contains(flag)) {
+        if !arguments.iter().any(|flag| ["--json", "--ddl", "--views", "init", "query"].contains(flag)) {
             fits(&shown.lines, usize::from(columns));
         }
         let _ = write!(text, "\n===== on {columns} columns\n{shown}\n");
@@ -44,11 +44,21 @@ fn the_reading_commands_in_three_places() {
     seen!("three_check", three(&place, &["check", "--env", "test"], 1));
     seen!("three_schema", three(&place, &["schema", "hospital.bills", "--env", "test"], 0));
     seen!("three_schema_ddl", three(&place, &["schema", "hospital.bills", "--env", "test", "--ddl"], 0));
+    let projected = ["schema", "hospital.bills", "--env", "test", "--ddl", "--projection"];
+    seen!("three_schema_projection", three(&place, &projected, 0));
+    seen!("three_schema_views", three(&place, &["schema", "hospital.bills", "--env", "test", "--views"], 0));
     let sql = "SELECT date, count(*) AS bills, sum(amount) AS amount FROM hospital.bills GROUP BY date ORDER BY date";
     seen!("three_query", three(&place, &["query", "--env", "test", "-e", sql], 0));
+    for format in ["csv", "json"] {
+        let name = format!("three_query_{format}");
+        seen!(name.as_str(), three(&place, &["query", "--env", "test", "--format", format, "-e", sql], 0));
+    }
     seen!("three_report_json", three(&place, &["report", "--env", "test", "--json"], 0));
     seen!("three_report_out", three(&place, &["report", "--env", "test", "--out", "page.html"], 0));
+    seen!("three_report_send", three(&place, &["report", "--env", "test", "--send"], 0));
     seen!("three_version", three(&place, &["--version"], 0));
+    place.write("collections.csv", "database,collection,max_lag\nhospital,bills,1d\nhospital,never,1d\n");
+    seen!("three_status_late", three(&place, &["status", "--env", "test"], 1));
     // The last one that asks: a row less, because it looks at the source.
     place.write("collections.csv", manifest(&[]));
     seen!("three_check_well", three(&place, &["check", "--env", "test", "-v"], 0));
@@ -107,6 +117,13 @@ fn writing_a_hospital_in_three_places() {
         let _ = write!(text, "\n===== on {columns} columns\n{}\n", shown(&place, &made, columns));
     }
     seen!("three_synth", text);
+
+    // A table with long names, deep ones, and values of several kinds.
+    let environment = std::fs::read_to_string(place.path().join("env/test.toml")).expect("the environment");
+    place.write("env/test.toml", environment.replace("dump:source", "dump:made"));
+    place.write("collections.csv", crate::cli::manifest("hospital,pharmacy_stock,updated_at,"));
+    place.run(&[], 0);
+    seen!("three_schema_deep", three(&place, &["schema", "hospital.pharmacy_stock", "--env", "test"], 0));
 }
 
 /// What somebody gets who mistypes, has the wrong password, or starts in the wrong folder.
@@ -124,14 +141,35 @@ fn errors_in_three_places() {
         seen!(name.as_str(), three(&place, arguments, 2));
     }
     for (name, arguments) in [
+        ("three_error_no_command", &[][..]),
+        ("three_error_run_full_since", &["run", "--env", "test", "--full", "--since", "3d"]),
+        ("three_error_run_memory", &["run", "--env", "test", "--memory", "1MiB"]),
+        ("three_error_run_since", &["run", "--env", "test", "--since", "yesterday"]),
+        ("three_error_schema_unnamed", &["schema", "--env", "test"]),
+        ("three_error_init", &["init", "--env", "tset"]),
+        ("three_error_query_file", &["query", "--env", "test", "asked.sql"]),
+        ("three_error_query_parquet", &["query", "--env", "test", "-e", "SELECT 1", "--format", "parquet"]),
+        ("three_error_completions", &["completions", "tcsh"]),
+        ("three_error_synth_scale", &["synth", "--out", "made", "--scale", "0"]),
+        ("three_error_synth_unnamed", &["synth"]),
+    ] {
+        seen!(name, three(&place, arguments, 2));
+    }
+    for (name, arguments) in [
         ("three_error_schema", &["schema", "hospital.bill", "--env", "test"][..]),
         ("three_error_schema_never", &["schema", "hospital.never", "--env", "test"]),
         ("three_error_report", &["report", "--env", "test", "--run", "20200101T000000Z-000000"]),
         ("three_error_query", &["query", "--env", "test", "-e", "SELECT amont FROM hospital.bills"]),
+        ("three_error_query_empty", &["query", "--env", "test", "-e", " "]),
         ("three_error_query_table", &["query", "--env", "test", "-e", "SELECT * FROM hospital.bill"]),
     ] {
         seen!(name, three(&place, arguments, 1));
     }
+    place.write("asked.sql", "WITH params AS (SELECT '2024-05-01' AS from_date) SELECT params.from_date FROM params");
+    let mistyped = ["query", "--env", "test", "asked.sql", "--param", "form_date=2024-05-02"];
+    seen!("three_error_query_param", three(&place, &mistyped, 1));
+    place.write("in_the_way", "a file");
+    seen!("three_error_synth_file", three(&place, &["synth", "--out", "in_the_way"], 3));
     place.write(
         "env/broken.toml",
         "[source]\nuri = \"dump:source\"\n[lake]\nurl = \"file:lake\"\n[run]\nmemry = \"1GiB\"\n",

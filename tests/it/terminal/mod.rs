@@ -63,6 +63,7 @@ macro_rules! seen {
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "[time]"),
                 (r"seconds=\d+(\.\d+)?", "seconds=[n]"),
                 (r" \d+d\d\dh\b", " [lag]"),
+                (r" is \d+\w.* behind,", " is [lag] behind,"),
                 (r"\d+(\.\d+)? (B|KiB|MiB)\b", "[size]"),
                 (r"\b\d+\.\ds\b", "[secs]"),
                 (r"\bv(\d+) \d{4}-\d\d-\d\d", "v$1 [day]"),

@@ -21,10 +21,13 @@ use std::ops::ControlFlow;
 /// The common table expression that holds the defaults.
 const PARAMS: &str = "params";
 
-/// Puts the values of the `params` table of `query`, and those `given` instead, in the places of their names.
-pub(super) fn inline(query: &mut Query, given: &mut BTreeMap<&str, &str>) -> Result<()> {
-    let Some(with) = &mut query.with else { return Ok(()) };
-    let Some(at) = with.cte_tables.iter().position(|table| is_params(&table.alias.name)) else { return Ok(()) };
+/// Puts the values of the `params` table of `query`, and those `given` instead, in the places of their names; which names
+/// there are.
+pub(super) fn inline(query: &mut Query, given: &mut BTreeMap<&str, &str>) -> Result<Vec<String>> {
+    let Some(with) = &mut query.with else { return Ok(Vec::new()) };
+    let Some(at) = with.cte_tables.iter().position(|table| is_params(&table.alias.name)) else {
+        return Ok(Vec::new());
+    };
     let Some(mut values) = defaults(&with.cte_tables[at].query) else {
         return Err(Error::new(Kind::Input, "`params` is not one row of values with names")
             .hint("write it as `WITH params AS (SELECT 'value' AS name, …)`"));
@@ -42,13 +45,14 @@ pub(super) fn inline(query: &mut Query, given: &mut BTreeMap<&str, &str>) -> Res
         query.with = None;
     }
     put(&mut table.query, &values);
+    let names = values.keys().cloned().collect();
     let _: ControlFlow<()> = query.visit(&mut Inlined { values });
     if is_used(query) {
         let empty = With { with_token: AttachedToken::empty(), recursive, cte_tables: Vec::new() };
         // It needs none of the others.
         query.with.get_or_insert(empty).cte_tables.insert(0, table);
     }
-    Ok(())
+    Ok(names)
 }
 
 /// Whether the table is still named.

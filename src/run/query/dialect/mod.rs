@@ -24,20 +24,21 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use std::collections::BTreeMap;
 
-/// Turns a statement in Athena's SQL into DataFusion's. What of `given` the statement has no default for is left in
-/// it.
+/// Turns a statement in Athena's SQL into DataFusion's, and gives the names of the parameters that it has defaults for.
+/// What of `given` the statement has no default for is left in it.
 ///
 /// # Errors
 /// `Kind::Input` for a value that is not of its default's type, and for a list that is taken apart in a way that
 /// only one of the two understands.
-pub(super) fn translate(statement: &mut Statement, given: &mut BTreeMap<&str, &str>) -> Result<()> {
+pub(super) fn translate(statement: &mut Statement, given: &mut BTreeMap<&str, &str>) -> Result<Vec<String>> {
+    let mut named = Vec::new();
     if let Statement::Statement(statement) = statement
         && let ast::Statement::Query(query) = statement.as_mut()
     {
-        defaults::inline(query, given)?;
+        named = defaults::inline(query, given)?;
         unnest::rewrite(query)?;
     }
-    Ok(())
+    Ok(named)
 }
 
 /// `root['a']['b']`: how DataFusion reaches into a document whatever `root` is.
