@@ -50,11 +50,20 @@ impl FileSettings {
         for column in self.dictionaries.without() {
             builder = builder.set_column_dictionary_enabled(column, false);
         }
+        if wide {
+            // The least and the greatest value of a page are copies of them: of what may be long there is no third one.
+            builder = builder.set_statistics_enabled(EnabledStatistics::None);
+            for field in
+                self.schema.fields().iter().filter(|field| field.name() == "_id" || field.data_type().is_primitive())
+            {
+                let column = ColumnPath::from(field.name().as_str());
+                builder = builder.set_column_statistics_enabled(column, EnabledStatistics::Page);
+            }
+        }
         Ok(builder
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
             .set_max_row_group_bytes(Some(self.row_group_bytes))
-            .set_statistics_enabled(EnabledStatistics::Page)
             // A dictionary begins with a copy of its first values, whatever their size.
             .set_dictionary_enabled(!wide)
             // Ids are unique: a dictionary of them is built for nothing.

@@ -1,5 +1,6 @@
 //! Who is told of a run, by real receivers on this machine: what arrives, and that one channel down costs nothing else.
 
+mod looks;
 mod mail;
 mod metrics;
 mod probes;

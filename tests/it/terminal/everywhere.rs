@@ -78,6 +78,25 @@ fn the_page_of_a_run_does_not_depend_on_where_it_goes() {
     assert_eq!(on_terminal.raw.replace("\r\n", "\n"), piped.stdout);
 }
 
+/// The page of charts goes where it is told; nothing else is said.
+#[test]
+fn the_page_of_charts_is_made_without_a_word() {
+    let place = folded();
+    let sql = "SELECT date, count(*) AS bills FROM hospital.bills GROUP BY 1 ORDER BY 1";
+    let front =
+        "-- title: Bills\n-- subject: financial\n-- question: How many?\n-- chart: bar\n-- x: date\n-- y: bills\n";
+    place.write("asked/bills.sql", format!("{front}{sql}\n"));
+    let dashboard = ["report", "--env", "test", "--dashboard", "--queries", "asked", "--out", "charts.html"];
+    seen!("three_dashboard", three(&place, &dashboard, 0));
+    let page = std::fs::read_to_string(place.path().join("charts.html")).expect("the page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("2024-05-03"), "{page}");
+
+    let nowhere = ["report", "--env", "test", "--dashboard", "--queries", "askde"];
+    seen!("three_error_dashboard_folder", three(&place, &nowhere, 1));
+    place.write("asked/bills.sql", format!("-- titel: Bills\n{sql}\n"));
+    seen!("three_error_dashboard_query", three(&place, &dashboard, 1));
+}
+
 /// Runs change the lake, so that each place has one of its own; what stands before differs by the bars alone.
 #[test]
 fn runs_in_three_places() {
