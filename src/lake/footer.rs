@@ -38,6 +38,8 @@ pub struct Footer {
     pub run_id: Option<String>,
     /// All of it, with the page index where the file has one.
     pub metadata: Arc<ParquetMetaData>,
+    /// The whole file, when it is so small that it came with its end.
+    pub whole: Option<Bytes>,
 }
 
 impl Lake {
@@ -47,7 +49,7 @@ impl Lake {
     /// [`Kind::Lake`] when it is no Parquet file, or no longer that long.
     pub async fn footer(&self, key: &str, size: u64) -> Result<Footer> {
         let what = || format!("read the Parquet footer of {}", layout::shown(key));
-        let mut fetch = Fetch { store: self.store(), path: self.path(key)?, failure: None };
+        let mut fetch = Fetch { store: self.store(), path: self.path(key)?, whole: None, size, failure: None };
         let mut reader = ParquetMetaDataReader::new()
             .with_page_index_policy(PageIndexPolicy::Optional)
             .with_prefetch_hint(Some(PREFETCH_BYTES));
@@ -68,6 +70,7 @@ impl Lake {
             schema_version: value(SCHEMA_KEY).and_then(|version| version.parse().ok()),
             run_id: value(RUN_KEY),
             metadata: Arc::new(metadata),
+            whole: fetch.whole,
         })
     }
 }
@@ -76,6 +79,9 @@ impl Lake {
 struct Fetch {
     store: Arc<dyn ObjectStore>,
     path: Path,
+    size: u64,
+    /// The object's bytes, once a range was all of them.
+    whole: Option<Bytes>,
     /// The store's latest refusal.
     failure: Option<object_store::Error>,
 }
@@ -83,10 +89,13 @@ struct Fetch {
 impl MetadataFetch for &mut Fetch {
     fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         async move {
-            self.store.get_range(&self.path, range).await.map_err(|e| {
+            let all = range == (0..self.size);
+            let bytes = self.store.get_range(&self.path, range).await.map_err(|e| {
                 self.failure = Some(e);
                 ParquetError::General("the store refused".into())
-            })
+            })?;
+            self.whole = all.then(|| bytes.clone());
+            Ok(bytes)
         }
         .boxed()
     }

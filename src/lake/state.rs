@@ -1,9 +1,14 @@
-//! State objects: JSON with a `"format"`, so that an older binary refuses what it would misread.
+//! State objects: JSON with a `"format"`, so that an older binary refuses what it would misread. One whose key ends in
+//! `.zst` is compressed.
 
 use super::{Expect, Lake, Version};
 use crate::error::{Error, Kind, Result, ResultExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+
+/// The end of the keys of compressed objects.
+const PACKED: &str = ".zst";
 
 /// The object at `key` with its version; `None`: there is none.
 ///
@@ -33,7 +38,7 @@ pub enum Stored<T> {
 /// [`Kind::Unavailable`] when its format is newer than `newest`; what reading the lake ends with.
 pub async fn look<T: DeserializeOwned>(lake: &Lake, key: &str, newest: u32) -> Result<Stored<T>> {
     let Some((bytes, version)) = lake.get(key).await? else { return Ok(Stored::Nothing) };
-    match decode(&bytes, newest).map_err(|e| e.context(format!("read {key}"))) {
+    match unpacked(key, &bytes).and_then(|text| decode(&text, newest)).map_err(|e| e.context(format!("read {key}"))) {
         Ok(object) => Ok(Stored::Object(object, version)),
         Err(error) if error.kind() == Kind::Lake => Ok(Stored::Damaged(version, error)),
         Err(error) => Err(error),
@@ -47,6 +52,10 @@ pub async fn look<T: DeserializeOwned>(lake: &Lake, key: &str, newest: u32) -> R
 pub async fn store<T: Serialize>(lake: &Lake, key: &str, value: &T, expect: Expect) -> Result<Version> {
     let mut text = serde_json::to_vec(value).or_error(Kind::Lake, format!("write {key}"))?;
     text.push(b'\n');
+    if key.ends_with(PACKED) {
+        text = zstd::encode_all(text.as_slice(), zstd::DEFAULT_COMPRESSION_LEVEL)
+            .or_error(Kind::Lake, format!("write {key}"))?;
+    }
     lake.put(key, text.into(), expect).await
 }
 
@@ -62,16 +71,24 @@ pub(super) fn refuse_newer(format: u64, newest: u32) -> Result<()> {
     .hint("upgrade lakefold; a newer one has written to this lake"))
 }
 
+fn unpacked<'b>(key: &str, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>> {
+    if !key.ends_with(PACKED) {
+        return Ok(bytes.into());
+    }
+    zstd::decode_all(bytes).map(Cow::from).map_err(|_| damaged("not compressed by zstd as its name says"))
+}
+
+fn damaged(why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Lake, format!("the state is damaged: {why}"))
+        .hint("restore it from the bucket's versions or a backup")
+}
+
 fn decode<T: DeserializeOwned>(bytes: &[u8], newest: u32) -> Result<T> {
-    let damaged = |why: String| {
-        Error::new(Kind::Lake, format!("the state is damaged: {why}"))
-            .hint("restore it from the bucket's versions or a backup")
-    };
     // Where it breaks is said, not what stands there (P10).
     let at =
         |e: serde_json::Error| damaged(format!("not the JSON expected at line {} column {}", e.line(), e.column()));
     let format = serde_json::from_slice::<Format>(bytes).map_err(at)?.format;
-    refuse_newer(format.ok_or_else(|| damaged("no format".into()))?, newest)?;
+    refuse_newer(format.ok_or_else(|| damaged("no format"))?, newest)?;
     serde_json::from_slice(bytes).map_err(at)
 }
 

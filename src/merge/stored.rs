@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
+use object_store::ObjectStore;
 use object_store::path::Path as StorePath;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
@@ -77,7 +77,12 @@ impl StoredFile {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let key = self.object.key.clone();
         let doing = format!("read {}", layout::shown(&key));
-        let reader = Ranges { store: lake.store(), path: lake.path(&key)?, metadata: self.footer.metadata.clone() };
+        let reader = Ranges {
+            store: lake.store(),
+            path: lake.path(&key)?,
+            metadata: self.footer.metadata.clone(),
+            whole: self.footer.whole.clone(),
+        };
         let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), ArrowReaderOptions::new())
             .or_error(Kind::Lake, &doing)?;
         let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
@@ -105,17 +110,42 @@ struct Ranges {
     store: Arc<dyn ObjectStore>,
     path: StorePath,
     metadata: Arc<ParquetMetaData>,
+    /// A small file came with its footer and is not asked for again.
+    whole: Option<Bytes>,
+}
+
+impl Ranges {
+    /// The ranges, from the bytes that are there.
+    fn held(&self, ranges: &[Range<u64>]) -> Option<parquet::errors::Result<Vec<Bytes>>> {
+        let whole = self.whole.as_ref()?;
+        let part = |range: &Range<u64>| {
+            let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
+            (start <= end && end <= whole.len()).then(|| whole.slice(start..end))
+        };
+        let parts: Option<Vec<Bytes>> = ranges.iter().map(part).collect();
+        Some(parts.ok_or_else(|| ParquetError::EOF("its footer names bytes beyond its end".into())))
+    }
 }
 
 impl AsyncFileReader for Ranges {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        async move { self.store.get_range(&self.path, range).await.map_err(|e| ParquetError::External(Box::new(e))) }
-            .boxed()
+        async move {
+            let mut parts = self.get_byte_ranges(vec![range]).await?;
+            parts.pop().ok_or_else(|| ParquetError::EOF("no range was read".into()))
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(|e| ParquetError::External(Box::new(e))) }
-            .boxed()
+        async move {
+            match self.held(&ranges) {
+                Some(parts) => parts,
+                None => {
+                    self.store.get_ranges(&self.path, &ranges).await.map_err(|e| ParquetError::External(Box::new(e)))
+                }
+            }
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(

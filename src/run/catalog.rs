@@ -274,6 +274,7 @@ fn failed(place: &Place, databases: &[String], error: Error) -> CatalogRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::Version;
     use crate::merge::places::FileInfo;
     use crate::model::table::TableSettings;
 
@@ -339,7 +340,7 @@ mod tests {
         let done = |partition: &str, new: bool, file: bool| Done {
             partition: partition.into(),
             new,
-            file: file.then(|| FileInfo { version: "1".into(), rows: 1, bytes: 1 }),
+            file: file.then(|| FileInfo::new(&Version::from_text("1"), 1, 1)),
             ..Done::default()
         };
         let landed = [done("a", true, true), done("b", false, true), done("c", false, false), done("d", true, false)];

@@ -382,7 +382,7 @@ impl Folding<'_> {
             let Some(partition) = folders.get(ordinal as usize) else { continue };
             let set = |sets: &HashMap<u32, HashSet<u128>>| Arc::new(sets.get(&ordinal).cloned().unwrap_or_default());
             tasks.push(Task {
-                stored: places.files.get(partition).cloned(),
+                stored: places.known(partition),
                 ordinal: Some(ordinal),
                 rules: FoldRules {
                     newest_wins: self.job.source.is_dump() && !full,
@@ -401,7 +401,7 @@ impl Folding<'_> {
         if !full {
             for (partition, ids) in moved_out {
                 tasks.push(Task {
-                    stored: places.files.get(&partition).cloned(),
+                    stored: places.known(&partition),
                     ordinal: None,
                     rules: FoldRules { moved_out: Arc::new(ids), ..FoldRules::default() },
                     losers: Arc::default(),

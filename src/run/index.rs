@@ -2,6 +2,7 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
+use crate::lake::state::Stored;
 use crate::lake::{Expect, Lake, Lease, Object, Version, layout, state};
 use crate::merge::places::{FORMAT, FileInfo, Head, Resolution};
 use crate::model::collection::Namespace;
@@ -43,6 +44,11 @@ pub async fn list_files(lake: &Lake, ns: &Namespace) -> Result<HashMap<String, O
 /// Loads the head, with its version.
 pub async fn load_head(lake: &Lake, ns: &Namespace) -> Result<Option<(Head, Version)>> {
     state::load(lake, &head_key(ns), FORMAT).await
+}
+
+/// As [`load_head`], for who can build a damaged one anew.
+pub async fn look_at_head(lake: &Lake, ns: &Namespace) -> Result<Stored<Head>> {
+    state::look(lake, &head_key(ns), FORMAT).await
 }
 
 /// Uploads new buckets; they count when a head names their generation.
@@ -114,5 +120,5 @@ pub async fn clean(lake: &Lake, ns: &Namespace, head: &Head, lease: &Lease) -> R
 
 /// Key of the index's head.
 pub fn head_key(ns: &Namespace) -> String {
-    format!("{}head.json", layout::index_prefix(ns))
+    format!("{}head.json.zst", layout::index_prefix(ns))
 }

@@ -1,7 +1,7 @@
 //! Lands all partitions of a collection in an order in which a kill never loses a row for good: the new place of a
 //! moved document is written before the old one is cleaned.
 
-use super::partitions::{Done, PARTITIONS_UNDER_WAY, Task, Workshop};
+use super::partitions::{Done, Known, PARTITIONS_UNDER_WAY, Task, Workshop};
 use crate::error::Result;
 use crate::merge::stage::Staged;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -29,7 +29,7 @@ pub async fn land_all(
         if !in_place {
             // Its rows go to a partition that is not written yet: gain first, and clean afterwards. The changes are
             // merged again then: a row that this run put here must not leave with an older double of it.
-            let clean = Task { stored: None, ..task.clone() };
+            let clean = Task { stored: Known::Nothing, ..task.clone() };
             task.rules.moved_stay = true;
             cleaning.push(clean);
         }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
-use crate::lake::{Lake, Lease, Object, Version, layout};
+use crate::lake::{Lake, Lease, Object, layout};
 use crate::merge::budget::{Budget, Sorting};
 use crate::merge::fold::{FoldCounts, FoldRules, HashIds, fold};
 use crate::merge::places::FileInfo;
@@ -57,14 +57,26 @@ pub struct Task {
     pub partition: String,
     /// Its ordinal among the staged rows; none when it only loses rows or is retyped.
     pub ordinal: Option<u32>,
-    /// The stored file, when one is known to exist; looked up otherwise.
-    pub stored: Option<Object>,
+    /// The stored file, as far as it is known.
+    pub stored: Known,
     /// How rows are brought together.
     pub rules: FoldRules,
     /// Staged rows that lost to a reading in another partition.
     pub losers: Arc<HashSet<u64>>,
     /// The stored rows are of another layout and are not merged but replaced as a whole.
     pub overwrite: bool,
+}
+
+/// What is known of a partition's file before it is merged.
+#[derive(Debug, Clone, Default)]
+pub enum Known {
+    /// Nothing; it is looked up.
+    #[default]
+    Nothing,
+    /// It is there.
+    Object(Object),
+    /// It was opened to look for ids in it.
+    Opened(StoredFile),
 }
 
 /// What became of a partition.
@@ -107,8 +119,9 @@ impl Workshop<'_> {
     pub async fn run(&self, task: Task, staged: &Staged) -> Result<Done> {
         self.interrupt.check()?;
         let stored = match &task.stored {
-            Some(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
-            None => StoredFile::open(self.lake, &layout::data_key(self.namespace, &task.partition)).await?,
+            Known::Opened(file) => Some(file.clone()),
+            Known::Object(object) => Some(StoredFile::of(self.lake, object.clone()).await?),
+            Known::Nothing => StoredFile::open(self.lake, &layout::data_key(self.namespace, &task.partition)).await?,
         };
         // Rows that are merged with the changes; an overwritten file's are not.
         let conversion = match stored.as_ref().filter(|_| !task.overwrite) {
@@ -129,7 +142,7 @@ impl Workshop<'_> {
         let task = Task {
             partition: partition.to_owned(),
             ordinal: None,
-            stored: Some(file.object.clone()),
+            stored: Known::Object(file.object.clone()),
             rules: FoldRules::default(),
             losers: Arc::default(),
             overwrite: false,
@@ -150,7 +163,7 @@ impl Workshop<'_> {
             partition: task.partition.clone(),
             counts,
             new: stored.is_none(),
-            file: stored.as_ref().map(|s| info(&s.object.version, s.footer.rows, s.object.size)),
+            file: stored.as_ref().map(|s| FileInfo::new(&s.object.version, s.footer.rows, s.object.size)),
             ..Done::default()
         };
         if counts.dirty() || retype || task.overwrite {
@@ -233,7 +246,7 @@ impl Workshop<'_> {
             reach(before);
             let key = layout::data_key(self.namespace, &task.partition);
             match land(self.lake, &key, (!empty).then_some(file.path.as_path()), read).await? {
-                Landed::Written(version) => done.file = Some(info(&version, file.rows, file.bytes)),
+                Landed::Written(version) => done.file = Some(FileInfo::new(&version, file.rows, file.bytes)),
                 Landed::Deleted => done.file = None,
             }
             reach(after);
@@ -256,11 +269,6 @@ impl Workshop<'_> {
         reach(KillPoint::AfterUnreadRemoved);
         lease.check()
     }
-}
-
-/// What the index keeps of a file.
-pub fn info(version: &Version, rows: u64, bytes: u64) -> FileInfo {
-    FileInfo { version: version.as_str().to_owned(), rows, bytes }
 }
 
 /// The local copy has served; when it cannot be removed the scratch folder's end will.

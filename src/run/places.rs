@@ -2,11 +2,14 @@
 
 use super::fold::{Folding, Found, LOOKS_AT_ONCE};
 use super::index;
+use super::partitions::Known;
 use super::read::Window;
 use crate::error::{Error, Kind, Result};
+use crate::lake::state::Stored;
 use crate::lake::{Object, Version, layout};
-use crate::merge::places::{self, Head, Resolution, Resolve, StoredTimes};
+use crate::merge::places::{self, Head, Resolution, Resolve, Standing, StoredTimes};
 use crate::merge::plan::Shapes;
+use crate::merge::stored::StoredFile;
 use crate::model::window::Scope;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
@@ -21,12 +24,22 @@ pub(super) struct Places {
     pub stored: Option<Version>,
     /// Stored files that this run may touch.
     pub files: HashMap<String, Object>,
+    /// Those of them that were opened to look for ids.
+    pub opened: HashMap<String, StoredFile>,
     /// What the window means for the places of its ids.
     pub resolution: Resolution,
     /// Rows that a dead run left in two places.
     pub doubles: u64,
     /// The index has a new generation.
     pub anew: bool,
+}
+
+impl Places {
+    /// Hands over what is known of a partition's file.
+    pub fn known(&mut self, partition: &str) -> Known {
+        let opened = self.opened.remove(partition).map(Known::Opened);
+        opened.or_else(|| self.files.get(partition).cloned().map(Known::Object)).unwrap_or_default()
+    }
 }
 
 impl Folding<'_> {
@@ -46,7 +59,14 @@ impl Folding<'_> {
         // A dead run may have landed files that its index does not know, as one without their ids.
         let known = !found.rebuild && self.unfinished.run_id.is_none();
         let (stored_head, stored) = match known {
-            true => index::load_head(job.lake, ns).await?.unzip(),
+            true => match index::look_at_head(job.lake, ns).await? {
+                Stored::Nothing => (None, None),
+                Stored::Object(head, version) => (Some(head), Some(version)),
+                Stored::Damaged(version, error) => {
+                    tracing::warn!("the index of places is damaged: {error}");
+                    (None, Some(version))
+                }
+            },
             false => (None, job.lake.head(&index::head_key(ns)).await?.map(|object| object.version)),
         };
         let files = match listed {
@@ -54,8 +74,9 @@ impl Folding<'_> {
             None => self.look(folders.iter().map(String::as_str)).await?,
         };
         let agrees = |head: &Head, files: &HashMap<String, Object>, all: bool| {
-            let same = |partition: &str, object: Option<&Object>| {
-                head.files.get(partition).map(|f| f.version.as_str()) == object.map(|o| o.version.as_str())
+            let same = |partition: &str, object: Option<&Object>| match (head.files.get(partition), object) {
+                (Some(file), Some(object)) => file.is_at(&object.version),
+                (file, object) => file.is_none() && object.is_none(),
             };
             files.iter().all(|(partition, object)| same(partition, Some(object)))
                 && folders.iter().all(|partition| same(partition, files.get(partition)))
@@ -63,6 +84,12 @@ impl Folding<'_> {
         };
         let usable = stored_head.filter(|head| agrees(head, &files, full) && (full || !head.outgrown()));
         let mut anew = usable.is_none() || full;
+        let (standing, opened) = match &usable {
+            Some(head) if !full && Standing::pays(head, folders, window.ids.len()) => {
+                self.standing(folders, &files, shapes.as_ref()).await?
+            }
+            _ => Default::default(),
+        };
         let (mut head, rebuilt) = match usable {
             Some(head) => (head, Resolution::default()),
             None if found.rebuild => (Head::default(), Resolution::default()),
@@ -80,6 +107,7 @@ impl Folding<'_> {
             run_id: job.run_id,
             folder: scratch,
             local: rebuilt.buckets.into_iter().collect(),
+            standing,
             stored_times: newest_wins.then(|| StoredTimes::new(job.lake, ns, shapes.as_ref())),
         };
         let mut resolution = resolve.run(&mut window.ids).await?;
@@ -94,7 +122,32 @@ impl Folding<'_> {
                 resolution.moved_out.entry(partition).or_default().extend(leaving);
             }
         }
-        Ok(Places { head, stored, files, resolution, doubles, anew })
+        Ok(Places { head, stored, files, opened, resolution, doubles, anew })
+    }
+
+    /// Opens the files that rows go to and looks which ids stand in them.
+    async fn standing(
+        &self,
+        folders: &[String],
+        files: &HashMap<String, Object>,
+        shapes: &dyn Shapes,
+    ) -> Result<(Standing, HashMap<String, StoredFile>)> {
+        let lake = self.job.lake;
+        let known = |(ordinal, folder): (u32, &String)| Some((ordinal, folder.clone(), files.get(folder)?.clone()));
+        let touched: Vec<(u32, String, Object)> = (0..).zip(folders).filter_map(known).collect();
+        let mut opening = stream::iter(touched)
+            .map(|(ordinal, folder, object)| async move {
+                Ok::<_, Error>((ordinal, folder, StoredFile::of(lake, object).await?))
+            })
+            .buffer_unordered(LOOKS_AT_ONCE);
+        let mut standing = Standing::default();
+        let mut opened = HashMap::new();
+        while let Some((ordinal, folder, file)) = opening.try_next().await? {
+            standing.add(ordinal, &file, lake, shapes).await?;
+            opened.insert(folder, file);
+        }
+        drop(opening);
+        Ok((standing, opened))
     }
 
     /// How many rows the table has, and how many of them at most were read again.

@@ -136,7 +136,7 @@ fn split(data: Vec<Object>, head: Option<&Head>) -> (u64, Vec<Object>) {
     let mut known = 0;
     let unknown = data.into_iter().filter(|object| {
         let info = layout::partition_of(&object.key).and_then(|partition| head?.files.get(partition));
-        match info.filter(|info| info.version == object.version.as_str()) {
+        match info.filter(|info| info.is_at(&object.version)) {
             Some(info) => {
                 known += info.rows;
                 false
@@ -188,8 +188,8 @@ async fn left_aside(lake: &Lake, statuses: &[CollectionStatus]) -> Result<Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::Expect;
     use crate::lake::watermark::Line;
+    use crate::lake::{Expect, Version, state};
     use crate::model::record::{self, CollectionRecord, NotificationRecord, RunRecord};
     use crate::run::test_lake::{TestLake, numbers, spec};
     use std::io::Write as _;
@@ -291,17 +291,17 @@ mod tests {
         let lake = Lake::open(&folder.settings().lake).await.unwrap();
         let ns = spec("bills").namespace;
         let known = lake.head(&layout::data_key(&ns, "date=2024-05-01")).await.unwrap().unwrap();
-        let info = |version: &str| crate::merge::places::FileInfo { version: version.into(), rows: 70, bytes: 9 };
+        let info = |version: &Version| crate::merge::places::FileInfo::new(version, 70, 9);
         let head = Head {
             format: crate::merge::places::FORMAT,
             files: [
-                ("date=2024-05-01".to_owned(), info(known.version.as_str())),
-                ("date=2024-05-02".to_owned(), info("another")),
+                ("date=2024-05-01".to_owned(), info(&known.version)),
+                ("date=2024-05-02".to_owned(), info(&Version::from_text("another"))),
             ]
             .into(),
             ..Head::default()
         };
-        serde_json::to_writer(folder.create(&index::head_key(&ns)), &head).unwrap();
+        state::store(&lake, &index::head_key(&ns), &head, Expect::Absent).await.unwrap();
         assert_eq!(one(&folder).await.rows, 70 + 1);
     }
 

@@ -244,7 +244,7 @@ async fn doubles_that_a_killed_run_had_found_are_mended_by_the_next() {
     let seen = lake.seen().await;
     std::fs::create_dir_all(emptied.parent().expect("a folder")).expect("make it again");
     std::fs::write(&emptied, bytes).expect("restore the file");
-    std::fs::remove_file(objects.join(format!("_lakefold/index/{}/c/head.json", origin.database)))
+    std::fs::remove_file(objects.join(format!("_lakefold/index/{}/c/head.json.zst", origin.database)))
         .expect("lose the index");
     origin
         .documents()

@@ -54,7 +54,10 @@ impl Said {
                     self.note_state(&path);
                 }
             } else {
-                let bytes = fs::read(&path).expect("read a file");
+                let mut bytes = fs::read(&path).expect("read a file");
+                if path.extension().is_some_and(|end| end == "zst") {
+                    bytes = zstd::decode_all(bytes.as_slice()).expect("a compressed file");
+                }
                 self.note(path.display().to_string(), String::from_utf8_lossy(&bytes));
             }
         }
@@ -177,7 +180,10 @@ fn damage(folder: &Path, part: &str) -> String {
             if path.is_dir() {
                 pending.push(path);
             } else if path.to_str().expect("UTF-8").contains(part) {
-                let bytes = fs::read(&path).expect("read a file");
+                let mut bytes = fs::read(&path).expect("read a file");
+                if path.extension().is_some_and(|end| end == "zst") {
+                    bytes = zstd::decode_all(bytes.as_slice()).expect("a compressed file");
+                }
                 let half = bytes.len() / 2;
                 fs::write(&path, [&b"Zebediah"[..], &bytes[half..]].concat()).expect("damage a file");
                 return path.display().to_string();

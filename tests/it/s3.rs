@@ -43,7 +43,7 @@ async fn a_table_lives_in_a_bucket() {
         // `seen` has read the tables, so nothing but data files is there; no empty partition and no litter stays.
         assert!(!objects.path().join(format!("_lakefold/journal/{}/{name}.json", clinic.database)).exists());
         assert!(!objects.path().join(format!("_lakefold/leases/{}/{name}.json", clinic.database)).exists());
-        assert!(objects.path().join(format!("_lakefold/index/{}/{name}/head.json", clinic.database)).exists());
+        assert!(objects.path().join(format!("_lakefold/index/{}/{name}/head.json.zst", clinic.database)).exists());
     }
     assert!(!objects.path().join("_lakefold/tmp").exists());
     unusable(&ground, &server);

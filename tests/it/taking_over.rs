@@ -75,3 +75,26 @@ async fn a_damaged_watermark_gives_way_to_the_command_that_is_printed() {
     place.run(&[], 0);
     assert_eq!(ids(&place, &database).len(), 4);
 }
+
+/// The index is a cache. A run builds it anew, and still finds the old place of a document that moves.
+#[tokio::test]
+async fn a_damaged_index_is_built_anew() {
+    let database = fresh_database("cached");
+    let place = place(&database).await;
+    let manifest =
+        format!("database,collection,timestamp_column,partition_by\n{database},bills,updated_at,day=day(updated_at)\n");
+    place.write("collections.csv", manifest);
+    place.run(&[], 0);
+    let head = place.path().join(format!("lake/_lakefold/index/{database}/bills/head.json.zst"));
+    let whole = std::fs::read(&head).expect("the head");
+    for (day, damaged) in [(28, &whole[..whole.len() / 2]), (29, b"{}")] {
+        std::fs::write(&head, damaged).expect("damage it");
+        let bills = Mongod::shared().client().await.database(&database).collection::<Document>("bills");
+        let moved = doc! { "$set": { "updated_at": at(&format!("2099-05-{day}T10:00:00Z")) } };
+        bills.update_one(doc! { "_id": 2 }, moved).await.expect("move it");
+        let record = place.run(&[], 0);
+        assert_eq!(record["collections"][0]["rows"]["moved"], 1, "{record:#}");
+        assert_eq!(ids(&place, &database), [1, 2, 3, 4], "each in one place");
+        assert!(zstd::decode_all(std::fs::File::open(&head).expect("a head")).is_ok(), "it was not built anew");
+    }
+}

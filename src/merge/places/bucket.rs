@@ -2,14 +2,17 @@
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use arrow::array::{AsArray, FixedSizeBinaryBuilder, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use std::sync::Arc;
+
+/// Rows decoded at once: what a bucket has on average, so that its partitions are named once.
+const BATCH_ROWS: usize = 32_768;
 
 /// Ids and the partition folder each one's row is in, sorted by hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,26 +56,31 @@ impl Bucket {
     /// Reads an object's bytes back.
     pub fn decode(bytes: Bytes) -> Result<Self> {
         let doing = "read an index bucket";
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
+        // Partitions are few and come again and again: one text for all rows of each.
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("id_hash", DataType::FixedSizeBinary(16), false),
+            Field::new_dictionary("partition", DataType::Int32, DataType::Utf8, false),
+        ]));
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
             .or_error(Kind::Lake, doing)?
+            .with_batch_size(BATCH_ROWS)
             .build()
             .or_error(Kind::Lake, doing)?;
         let mut places: Vec<(u128, Arc<str>)> = Vec::new();
         for rows in reader {
             let rows = rows.or_error(Kind::Lake, doing)?;
-            let columns = (rows.column(0).as_fixed_size_binary_opt(), rows.column(1).as_string_opt::<i32>());
-            let (Some(hashes), Some(partitions)) = columns else {
-                return Err(Error::new(Kind::Lake, "its columns are not those of an index").context(doing));
-            };
-            for row in 0..rows.num_rows() {
+            let strange = || Error::new(Kind::Lake, "its columns are not those of an index").context(doing);
+            let hashes = rows.column(0).as_fixed_size_binary_opt().ok_or_else(strange)?;
+            let partitions = rows.column(1).as_dictionary_opt::<Int32Type>().ok_or_else(strange)?;
+            let names = partitions.values().as_string_opt::<i32>().ok_or_else(strange)?;
+            let names: Vec<Arc<str>> = names.iter().map(|name| Arc::from(name.unwrap_or_default())).collect();
+            places.reserve(rows.num_rows());
+            for (row, &key) in partitions.keys().values().iter().enumerate() {
                 let hash =
                     <[u8; 16]>::try_from(hashes.value(row)).map(u128::from_be_bytes).or_error(Kind::Lake, doing)?;
-                // Neighbours in hash order share partitions by chance only, yet there are few distinct ones.
-                let partition = match places.last() {
-                    Some((_, last)) if last.as_ref() == partitions.value(row) => last.clone(),
-                    _ => Arc::from(partitions.value(row)),
-                };
-                places.push((hash, partition));
+                let name = usize::try_from(key).ok().and_then(|key| names.get(key)).ok_or_else(strange)?;
+                places.push((hash, name.clone()));
             }
         }
         Ok(Self { places })

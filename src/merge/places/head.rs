@@ -1,15 +1,21 @@
 //! The index's head: what the data files were when the index was written.
 
+use crate::lake::Version;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Ids of one bucket, on average, at which the index is split finer.
 const IDS_PER_BUCKET: u64 = 32_768;
 
 /// Version of the head's JSON.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// `head.json`
+/// Bytes of a version's digest that are kept.
+const DIGEST_BYTES: usize = 8;
+
+/// `head.json.zst`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// [`FORMAT`]
@@ -27,12 +33,33 @@ pub struct Head {
 /// A data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileInfo {
-    /// The store's version (ETag) of it.
-    pub version: String,
+    /// Stands for the store's version (ETag) of it: the first bytes of its SHA-256, in hexadecimal. Every window reads
+    /// this of every file of the table, and an ETag is the part of it that no compression makes smaller.
+    version: String,
     /// Its rows.
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
+}
+
+impl FileInfo {
+    /// A file of this version, rows and size.
+    pub fn new(version: &Version, rows: u64, bytes: u64) -> Self {
+        Self { version: digest(version), rows, bytes }
+    }
+
+    /// Whether the file that the store has at `version` is this one.
+    pub fn is_at(&self, version: &Version) -> bool {
+        self.version == digest(version)
+    }
+}
+
+fn digest(version: &Version) -> String {
+    let mut text = String::with_capacity(2 * DIGEST_BYTES);
+    for byte in &Sha256::digest(version.as_str())[..DIGEST_BYTES] {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 impl Head {

@@ -3,6 +3,7 @@
 use super::head::{FORMAT, FileInfo, Head};
 use super::resolve::{Resolution, Resolve};
 use super::spool::{Entry, SPOOL_MEMORY, Spool};
+use super::standing::Standing;
 use super::times::ids_and_times;
 use crate::error::Result;
 use crate::lake::{Lake, Object, layout};
@@ -39,8 +40,7 @@ pub async fn rebuild(
                 ids.push(Entry { hash, partition: ordinal as u32, modified_ms, sequence })?;
             }
         }
-        let info = FileInfo { version: object.version.as_str().to_owned(), rows: file.footer.rows, bytes: object.size };
-        head.files.insert(partition.clone(), info);
+        head.files.insert(partition.clone(), FileInfo::new(&object.version, file.footer.rows, object.size));
         partitions.push(partition);
     }
     let mut resolve = Resolve {
@@ -52,6 +52,7 @@ pub async fn rebuild(
         run_id,
         folder,
         local: HashMap::new(),
+        standing: Standing::default(),
         stored_times: None,
     };
     let resolution = resolve.run(&mut ids).await?;

@@ -4,6 +4,7 @@
 use super::bucket::Bucket;
 use super::head::{Head, bucket_of};
 use super::spool::{Entry, Spool};
+use super::standing::Standing;
 use super::times::StoredTimes;
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake::{Lake, Version};
@@ -30,6 +31,8 @@ pub struct Resolve<'a> {
     pub folder: &'a Path,
     /// Buckets that are newer on local disk than in the lake, by key.
     pub local: HashMap<String, PathBuf>,
+    /// What was found in the files that rows go to.
+    pub standing: Standing,
     /// For dumps, which may be older than the lake: modified times of stored rows. A document does not move when its
     /// stored row is newer.
     pub stored_times: Option<StoredTimes<'a>>,
@@ -84,8 +87,14 @@ impl Resolve<'_> {
             for entries in entries.chunk_by(|a, b| bucket_of(a.hash, old_bits) == bucket_of(b.hash, old_bits)) {
                 let Some(first) = entries.first() else { continue };
                 let number = bucket_of(first.hash, old_bits);
-                let old = self.load(number, &mut resolution.found).await?;
                 let mut winners = winners(entries, &names, &mut resolution);
+                let read = winners.len();
+                winners.retain(|entry| !self.standing.holds(entry));
+                resolution.known += (read - winners.len()) as u64;
+                if winners.is_empty() {
+                    continue;
+                }
+                let old = self.load(number, &mut resolution.found).await?;
                 self.reject_older(&old, &mut winners, &names, &mut resolution).await?;
                 note_moves(&old, &winners, &names, &mut resolution);
                 if anew {
@@ -225,6 +234,7 @@ fn updated(old: Bucket, winners: &[Entry], names: &[Arc<str>]) -> Option<Vec<(u1
 mod tests {
     use super::*;
     use crate::lake::Expect;
+    use crate::merge::places::standing::tests::standing;
     use crate::model::settings::LakeSettings;
 
     fn entry(hash: u128) -> Entry {
@@ -253,6 +263,7 @@ mod tests {
             run_id: "r",
             folder: folder.path(),
             local: HashMap::new(),
+            standing: Standing::default(),
             stored_times: None,
         };
         let resolution = resolve.run(&mut spool).await.unwrap();
@@ -261,5 +272,46 @@ mod tests {
         let bucket = Bucket::decode(std::fs::read(file).unwrap().into()).unwrap();
         let found: Vec<(u128, &str)> = bucket.places.iter().map(|(hash, place)| (*hash, place.as_ref())).collect();
         assert_eq!(found, [(1, "p=old"), (2, "p=new"), (1 << 124, "p=new"), (u128::MAX, "p=new")]);
+    }
+
+    #[tokio::test]
+    async fn only_ids_that_are_not_where_they_go_are_looked_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file:{}", folder.path().join("lake").display());
+        let lake = Lake::open(&LakeSettings::at(&url)).await.unwrap();
+        let known = [
+            Bucket { places: vec![(1, "p=a".into()), (2, "p=b".into())] },
+            Bucket { places: vec![(1 << 127, "p=a".into())] },
+        ];
+        for (number, bucket) in (0..).zip(known) {
+            let key = bucket_key("index/", "g", number);
+            lake.put(&key, bucket.encode().unwrap().into(), Expect::Absent).await.unwrap();
+        }
+        let head = Head { generation: "g".into(), bits: 1, ..Head::default() };
+        let resolved = async |hashes: &[u128]| {
+            let mut spool = Spool::new(folder.path(), "ids", 1 << 20);
+            hashes.iter().for_each(|&hash| spool.push(entry(hash)).unwrap());
+            let mut resolve = Resolve {
+                lake: &lake,
+                prefix: "index/",
+                head: Some(&head),
+                partitions: &["p=a".to_owned()],
+                replace: false,
+                run_id: "r",
+                folder: folder.path(),
+                local: HashMap::new(),
+                standing: standing(0, &[1, 1 << 127]),
+                stored_times: None,
+            };
+            resolve.run(&mut spool).await.unwrap()
+        };
+        let in_place = resolved(&[1, 1 << 127]).await;
+        assert_eq!((in_place.known, in_place.found.len(), in_place.buckets.len()), (2, 0, 0));
+        let moved = resolved(&[1, 2, 3, 1 << 127]).await;
+        assert_eq!(moved.found.keys().collect::<Vec<_>>(), [&bucket_key("index/", "g", 0)]);
+        assert_eq!((moved.known, &moved.moved_out), (3, &[("p=b".to_owned(), HashSet::from([2]))].into()));
+        let [(_, file)] = moved.buckets.as_slice() else { panic!("{:?}", moved.buckets) };
+        let bucket = Bucket::decode(std::fs::read(file).unwrap().into()).unwrap();
+        assert_eq!(bucket.places, [1, 2, 3].map(|hash| (hash, Arc::from("p=a"))));
     }
 }
