@@ -42,6 +42,22 @@ impl Window {
 
     /// Finds every document of the window that tells its time itself.
     pub fn by_value(&self) -> Document {
+        doc! { "$or": self.values() }
+    }
+
+    /// Finds every document of the window; `None`: [`Window::by_value`] does.
+    ///
+    /// A document that is given its time while the server reads is found by its `_id` before and after: that clause does
+    /// not ask whether the document is dated.
+    pub fn by_either(&self) -> Option<Document> {
+        let since = self.first_id()?;
+        let mut clauses = self.values();
+        clauses.push(doc! { "_id": since }.into());
+        Some(doc! { "$or": clauses })
+    }
+
+    /// A clause for each kind that can hold a time.
+    fn values(&self) -> Vec<Bson> {
         let path = self.path.to_string();
         let seconds = self.from_ms.div_euclid(1000);
         // A value's fraction of a millisecond is cut before it is compared: look one unit further back.
@@ -55,8 +71,12 @@ impl Window {
         if seconds <= SECONDS_BELOW {
             clauses.push(doc! { "$gte": (seconds - 1).max(-SECONDS_BELOW), "$lt": SECONDS_BELOW });
         }
-        let clauses: Vec<Bson> = clauses.into_iter().map(|clause| doc! { &path: clause }.into()).collect();
-        doc! { "$or": clauses }
+        clauses.into_iter().map(|clause| doc! { &path: clause }.into()).collect()
+    }
+
+    /// The `_id`s of the window, unless they are its times.
+    fn first_id(&self) -> Option<Document> {
+        (self.path.to_string() != "_id").then(|| doc! { "$gte": first_id(self.from_ms.div_euclid(1000)) })
     }
 
     /// Finds every document of the window that only its `_id` dates; `None`: there is no such document.
@@ -64,10 +84,7 @@ impl Window {
     /// A query of its own, because one `$or` with it could not be read over the timestamp's index alone.
     pub fn by_id(&self) -> Option<Document> {
         let path = self.path.to_string();
-        if path == "_id" {
-            return None;
-        }
-        let mut filter = doc! { "_id": { "$gte": first_id(self.from_ms.div_euclid(1000)) } };
+        let mut filter = doc! { "_id": self.first_id()? };
         // New documents mostly are dated: the server need not send them a second time. Left out are only kinds whose
         // every value is a time. The server takes a number in a path for an index too, where `modified_ms` does not.
         let numbered = self.path.0.iter().any(|part| part.bytes().all(|byte| byte.is_ascii_digit()));

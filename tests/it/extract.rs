@@ -510,43 +510,60 @@ async fn bounds_of_both_kinds_of_servers() {
     assert_eq!(documents(source.as_ref(), request("h", "c", Scope::Full)).await.expect("read").len(), 1);
 }
 
-/// Every query can be found in the server's logs, reads what a majority has, and no earlier than the bound.
+/// Every query can be found in the server's logs, reads what a majority has, no earlier than the bound, and over an
+/// index. A small window is one query; a large one is read by its conditions, each over the index that is named.
 #[tokio::test]
 async fn queries_say_who_they_are_and_when_they_read() {
     let server = Mongod::start_replica_set();
     let client: Client = server.client().await;
     let database = client.database("h");
-    let dated = (0..200).map(|n| doc! { "_id": ObjectId::new(), "at": DateTime::from_millis(MAY + n) });
-    database.collection::<Document>("c").insert_many(dated).await.expect("insert");
+    let collection = database.collection::<Document>("c");
+    // Their ids are older than the windows.
+    let dated = |from: i64| (from..from + 1500).map(|n| doc! { "at": DateTime::from_millis(MAY + n) });
+    let older = |(n, document): (i64, Document)| {
+        let id = ObjectId::from_parts(u32::try_from(MAY / 1000 - 9).expect("a time"), [0; 5], [0; 3]);
+        let mut bytes = id.bytes();
+        bytes[8..].copy_from_slice(&u32::try_from(n).expect("a number").to_be_bytes());
+        [doc! { "_id": ObjectId::from_bytes(bytes) }, document].into_iter().flatten().collect::<Document>()
+    };
+    collection.insert_many((0..).zip(dated(0)).map(older)).await.expect("insert");
     let keys = doc! { "at": 1 };
-    database
-        .collection::<Document>("c")
-        .create_index(mongodb::IndexModel::builder().keys(keys).build())
-        .await
-        .expect("index");
+    collection.create_index(mongodb::IndexModel::builder().keys(keys).build()).await.expect("index");
     database.run_command(doc! { "profile": 2 }).await.expect("profile");
     let source = source_at(server.uri());
     let bound = source.bound().await.expect("bound");
-    let mut request = request("h", "c", Scope::Since { from_ms: MAY + 190 });
-    request.not_before = bound.operation_time;
-    assert_eq!(documents(source.as_ref(), request).await.expect("read").len(), 10);
+    let expected = bound.operation_time.expect("operationTime");
 
-    // Without the question how far the member is, which is one batch of nothing.
-    let finds = doc! { "op": "query", "command.find": "c", "command.singleBatch": { "$exists": false } };
-    let profile = database.collection::<Document>("system.profile").find(finds).await.expect("profile");
-    let profile: Vec<Document> = profile.try_collect().await.expect("profile");
-    assert_eq!(profile.len(), 2);
-    for query in profile {
-        assert_eq!(query.get_str("appName").expect("appName"), "lakefold");
-        let command = query.get_document("command").expect("command");
-        assert_eq!(command.get_str("comment").expect("comment"), "lakefold/20240501T000000Z-abcdef");
-        let concern = command.get_document("readConcern").expect("readConcern");
-        assert_eq!(concern.get_str("level").expect("level"), "majority");
-        let after = concern.get_timestamp("afterClusterTime").expect("afterClusterTime");
-        let expected = bound.operation_time.expect("operationTime");
-        assert!(OperationTime { seconds: after.time, increment: after.increment } >= expected);
-        let examined = query.get_i32("docsExamined").expect("docsExamined");
-        let by_value = command.get_document("filter").expect("filter").contains_key("$or");
-        assert!(examined <= if by_value { 10 } else { 200 }, "not read over the index: {examined}");
+    let mut seen = 0;
+    for (from, hints) in [(1490, vec![None]), (100, vec![None, Some("_id"), Some("at_1")])] {
+        let mut request = request("h", "c", Scope::Since { from_ms: MAY + from });
+        request.not_before = bound.operation_time;
+        let found = documents(source.as_ref(), request).await.expect("read").len();
+        assert_eq!(i64::try_from(found).expect("a count"), 1500 - from);
+
+        // Without the question how far the member is, which is one batch of nothing.
+        let finds = doc! { "op": "query", "command.find": "c", "command.singleBatch": { "$exists": false } };
+        let profile = database.collection::<Document>("system.profile").find(finds).await.expect("profile");
+        let profile: Vec<Document> = profile.try_collect().await.expect("profile");
+        assert_eq!(profile.len() - seen, hints.len());
+        for (query, expected_hint) in profile[seen..].iter().zip(hints) {
+            assert_eq!(query.get_str("appName").expect("appName"), "lakefold");
+            let command = query.get_document("command").expect("command");
+            assert_eq!(command.get_str("comment").expect("comment"), "lakefold/20240501T000000Z-abcdef");
+            let concern = command.get_document("readConcern").expect("readConcern");
+            assert_eq!(concern.get_str("level").expect("level"), "majority");
+            let after = concern.get_timestamp("afterClusterTime").expect("afterClusterTime");
+            assert!(OperationTime { seconds: after.time, increment: after.increment } >= expected);
+            let hint = command.get("hint").map(|hint| match hint {
+                Bson::Document(keys) => keys.keys().next().expect("a key").clone(),
+                name => name.as_str().expect("a name").to_owned(),
+            });
+            assert_eq!(hint.as_deref(), expected_hint, "{command}");
+            let plan = query.get_str("planSummary").expect("a plan");
+            let most = if hint.is_none() { 1001 } else { 1400 };
+            let examined = query.get_i32("docsExamined").expect("docsExamined");
+            assert!(!plan.contains("COLLSCAN") && i64::from(examined) <= most.min(1500 - from), "{plan}: {examined}");
+        }
+        seen = profile.len();
     }
 }

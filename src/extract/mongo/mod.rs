@@ -3,6 +3,7 @@
 mod bound;
 mod connect;
 mod failure;
+mod glance;
 mod ids;
 mod layout;
 mod member;

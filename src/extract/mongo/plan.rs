@@ -35,6 +35,8 @@ pub(super) struct Query {
 pub(super) enum Selection {
     /// In any order; read again from the start when it breaks.
     Filter(Document),
+    /// A window that may be small; not all of a large one.
+    Glance(Document),
     /// Sorted by `_id`; goes on after the last one read when it breaks.
     Range {
         range: IdRange,
@@ -51,6 +53,8 @@ pub(super) enum Keep {
     Dated(Window),
     /// Those of the window that only their `_id` dates.
     ById(Window),
+    /// Both.
+    Either(Window),
 }
 
 impl Keep {
@@ -61,6 +65,7 @@ impl Keep {
                 (window.holds(document) && window.is_dated(document)) || window.is_hidden_from(document)
             }
             Keep::ById(window) => window.holds(document) && !window.is_dated(document),
+            Keep::Either(window) => window.holds(document) || window.is_hidden_from(document),
         }
     }
 }
@@ -76,6 +81,16 @@ pub(super) async fn queries(connection: &Connection, request: &ReadRequest, layo
             Ok(windowed(Window { path, from_ms, timezone: request.timezone }, layout))
         }
     }
+}
+
+/// The query of all of a window at once; `None` where it would not be read over indexes, or is one query anyway.
+pub(super) fn glance(request: &ReadRequest, layout: &Layout) -> Option<Query> {
+    let Scope::Since { from_ms } = request.scope else { return None };
+    let path = request.timestamp.clone()?;
+    layout.index_of(&path)?;
+    let window = Window { path, from_ms, timezone: request.timezone };
+    let selection = Selection::Glance(window.by_either()?);
+    Some(Query { selection, hint: None, keep: Keep::Either(window) })
 }
 
 /// The documents without a time of their own first: one that is given its time in between comes twice, not never.

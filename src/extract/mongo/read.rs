@@ -6,6 +6,7 @@
 
 use super::connect::Connection;
 use super::failure::{TRIES, backoff, is_transient, refuses_majority};
+use super::glance;
 use super::ids;
 use super::layout::{self, Layout};
 use super::member::{self, Unfound};
@@ -50,13 +51,14 @@ pub(super) fn start(
 
 async fn run(connection: Arc<Connection>, request: ReadRequest, plan: Option<ReadPlan>, sender: Sender) -> Result<()> {
     let layout = layout::of(&connection, &request.namespace).await?;
+    let reader = Arc::new(Reader { connection, request, layout, sender });
     let queries = match plan {
         Some(plan) => plan::along(plan),
-        None => plan::queries(&connection, &request, &layout).await?,
+        None if reader.glance().await? => return Ok(()),
+        None => plan::queries(&reader.connection, &reader.request, &reader.layout).await?,
     };
     let in_parallel = queries.iter().any(|query| matches!(query.selection, Selection::Range { .. }));
-    let readers = if in_parallel { request.ranges.max(1) } else { 1 };
-    let reader = Arc::new(Reader { connection, request, layout, sender });
+    let readers = if in_parallel { reader.request.ranges.max(1) } else { 1 };
     let mut running = JoinSet::new();
     for query in queries {
         if running.len() >= readers {
@@ -84,7 +86,7 @@ enum Ended {
 }
 
 /// Why one try of a query failed.
-enum Broken {
+pub(super) enum Broken {
     /// The driver's words.
     Driver(mongodb::error::Error),
     /// What was read cannot be accepted.
@@ -92,11 +94,11 @@ enum Broken {
 }
 
 /// What the queries of one request share.
-struct Reader {
-    connection: Arc<Connection>,
-    request: ReadRequest,
-    layout: Arc<Layout>,
-    sender: Sender,
+pub(super) struct Reader {
+    pub connection: Arc<Connection>,
+    pub request: ReadRequest,
+    pub layout: Arc<Layout>,
+    pub sender: Sender,
 }
 
 impl Reader {
@@ -164,7 +166,7 @@ impl Reader {
     }
 
     /// Who is to answer; `None`: whom the read preference finds.
-    async fn member(&self) -> Result<Option<SelectionCriteria>, Broken> {
+    pub(super) async fn member(&self) -> Result<Option<SelectionCriteria>, Broken> {
         // The pipeline of a view may take longer than anybody waits for a member that is behind.
         let (Some(time), CollectionKind::Collection) = (self.request.not_before, self.layout.kind) else {
             return Ok(None);
@@ -177,7 +179,7 @@ impl Reader {
     }
 
     /// A session whose reads wait until the member that answers has seen what the bound covers.
-    async fn session(&self) -> Result<ClientSession, Broken> {
+    pub(super) async fn session(&self) -> Result<ClientSession, Broken> {
         let client = self.connection.client().await.map_err(Broken::Refused)?;
         let causal = self.request.not_before.is_some();
         let mut session = client.start_session().causal_consistency(causal).await.map_err(Broken::Driver)?;
@@ -187,7 +189,7 @@ impl Reader {
         Ok(session)
     }
 
-    async fn open(
+    pub(super) async fn open(
         &self,
         query: &Query,
         member: Option<SelectionCriteria>,
@@ -197,7 +199,7 @@ impl Reader {
         let Namespace { database, collection } = &self.request.namespace;
         let collection: Collection<Document> = client.database(database).collection(collection);
         let (filter, sort) = match &query.selection {
-            Selection::Filter(filter) => (filter.clone(), None),
+            Selection::Filter(filter) | Selection::Glance(filter) => (filter.clone(), None),
             Selection::Range { range, .. } => (ids::filter(range), Some(doc! { "_id": 1 })),
         };
         let mut options = FindOptions::default();
@@ -206,6 +208,12 @@ impl Reader {
         options.hint = query.hint.clone();
         options.projection = projection(&self.request.exclude);
         options.batch_size = Some(self.batch_size());
+        if let Selection::Glance(_) = query.selection {
+            // One more than is taken tells that there is more; the first reply holds them all, or it is too large.
+            options.limit = Some(i64::from(glance::DOCUMENTS) + 1);
+            options.batch_size = Some(glance::DOCUMENTS + 1);
+            options.max_time = Some(glance::PATIENCE);
+        }
         options.comment = Some(self.connection.comment().into());
         // Texts are compared by their bytes, whatever the collection's own rule: the filter is made for that.
         if self.layout.kind == CollectionKind::Collection {

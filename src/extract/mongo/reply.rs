@@ -57,6 +57,13 @@ pub(super) fn portion(
     Ok(Portion { batches: split(kept, bytes_max, documents_max), last_id, all_have_ids })
 }
 
+/// Whether a reply is all that its query finds, and no more than `most` documents.
+pub(super) fn is_all(reply: &Reply, most: usize) -> bool {
+    let root = reply.as_raw_document();
+    let ended = root.get_document("cursor").is_ok_and(|cursor| cursor.get_i64("id").is_ok_and(|id| id == 0));
+    ended && batch_of(root).is_ok_and(|batch| batch.iter_elements().count() <= most)
+}
+
 fn batch_of(root: &RawDocument) -> mongodb::error::Result<&bson::RawArray> {
     let cursor = root.get_document("cursor").map_err(|error| error.to_string());
     let batch = cursor.and_then(|cursor| {
