@@ -63,6 +63,34 @@ fn rows(record: &Value, what: &str) -> u64 {
     collections.iter().map(|collection| collection["rows"][what].as_u64().expect("a count")).sum()
 }
 
+/// Writes a collection of 2 kB documents that hardly compress, of each hundred of which `changed` have changed.
+fn write_large(place: &Workplace, name: &str, documents: i32, changed: i32) {
+    // In no order of ids, which the fold must not need.
+    let ids = (0..documents).map(|at| i32::try_from(i64::from(at) * 7919 % i64::from(documents)).expect("an id"));
+    let made = ids.map(|id| {
+        let revision = i64::from(id % 100 < changed);
+        let text = noise(id.unsigned_abs().into(), 1900);
+        doc! { "_id": id, "site": id % 7, "updated_at": at(revision), "text": text }
+    });
+    write_dump(&place.path().join("source"), "db", name, made);
+}
+
+/// A collection of 5 GB in the soak, with 256 MiB.
+#[test]
+fn memory_holds_for_one_large_collection() {
+    let documents = i32::try_from(size(64, 20 * 256) * MIB / 2048).expect("a count");
+    let manifest = "database,collection,timestamp_column,partition_by\ndb,c,updated_at,site=site\n";
+    let place = Workplace::with(&Environment::of("dump:source"), manifest);
+    write_large(&place, "c", documents, 0);
+    let (_, record) = within(&place, 256 * MIB, "one large collection");
+    assert_eq!(rows(&record, "inserted"), documents.unsigned_abs().into());
+    let sql = "SELECT count(DISTINCT _id) AS ids, sum(_id) AS sum, sum(length(text)) AS letters FROM db.c";
+    let asked = place.lakefold(&["query", "--env", "test", "--format", "csv", "-e", sql]);
+    let documents = i64::from(documents);
+    let all = format!("ids,sum,letters\n{documents},{},{}\n", documents * (documents - 1) / 2, documents * 1900);
+    assert_eq!(asked.stdout, all, "{asked}");
+}
+
 /// Four collections at once, each of them larger than its share; twenty times `--memory` in the soak.
 #[test]
 fn memory_holds_whatever_is_read_by_four_at_once() {
@@ -79,19 +107,7 @@ fn memory_holds_whatever_is_read_by_four_at_once() {
         &Environment::of("dump:source"),
         &format!("database,collection,timestamp_column,partition_by\n{rows_of}"),
     );
-    let write = |changed: i32| {
-        for (seed, name) in names.iter().enumerate() {
-            // In no order of ids, which the fold must not need.
-            let ids =
-                (0..documents).map(|at| i32::try_from(i64::from(at) * 7919 % i64::from(documents)).expect("an id"));
-            let made = ids.map(|id| {
-                let revision = i64::from(id % 100 < changed);
-                let text = noise(id.unsigned_abs().into(), 1900);
-                doc! { "_id": id, "site": id % 7, "seed": seed as i32, "updated_at": at(revision), "text": text }
-            });
-            write_dump(&place.path().join("source"), "db", name, made);
-        }
-    };
+    let write = |changed: i32| names.iter().for_each(|name| write_large(&place, name, documents, changed));
     write(0);
     let (_, record) = within(&place, memory, "first load");
     assert_eq!(rows(&record, "inserted"), documents.unsigned_abs() as u64 * 4);
