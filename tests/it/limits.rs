@@ -83,7 +83,7 @@ fn memory_holds_for_one_large_collection() {
     let place = Workplace::with(&Environment::of("dump:source"), manifest);
     write_large(&place, "c", documents, 0);
     let (_, record) = within(&place, 256 * MIB, "one large collection");
-    assert_eq!(rows(&record, "inserted"), documents.unsigned_abs().into());
+    assert_eq!(rows(&record, "inserted"), u64::from(documents.unsigned_abs()));
     let sql = "SELECT count(DISTINCT _id) AS ids, sum(_id) AS sum, sum(length(text)) AS letters FROM db.c";
     let asked = place.lakefold(&["query", "--env", "test", "--format", "csv", "-e", sql]);
     let documents = i64::from(documents);
