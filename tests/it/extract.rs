@@ -240,10 +240,16 @@ fn no_window_misses_a_document() {
         proptest::collection::vec(any_document(), 1..60),
         prop_oneof![4 => MAY - 2_000_000..MAY + 2_000_000, 1 => any::<i64>(), 1 => -100_000_000_000_i64..200_000_000_000],
         proptest::sample::select(vec!["a", "a.b"]),
+        // With the index, small windows are read by one query.
+        proptest::sample::select(vec!["random", "indexed"]),
     );
+    for path in ["a", "a.b"] {
+        let index = mongodb::IndexModel::builder().keys(doc! { path: 1 }).build();
+        runtime.block_on(database.collection::<Document>("indexed").create_index(index).into_future()).expect("index");
+    }
     let mut runner = TestRunner::new(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() });
     runner
-        .run(&documents_and_window, |(mut all, from_ms, path)| {
+        .run(&documents_and_window, |(mut all, from_ms, path, name)| {
             let mut seen = BTreeSet::new();
             all.retain(|document| seen.insert(format!("{:?}", document.get("_id"))));
             let path = FieldPath::parse(path).expect("a path");
@@ -255,10 +261,10 @@ fn no_window_misses_a_document() {
                 .collect();
             expected.sort();
             let found = runtime.block_on(async {
-                let collection = database.collection::<Document>("random");
+                let collection = database.collection::<Document>(name);
                 collection.delete_many(doc! {}).await.expect("empty");
                 collection.insert_many(&all).await.expect("insert");
-                let mut request = request(database.name(), "random", Scope::Since { from_ms });
+                let mut request = request(database.name(), name, Scope::Since { from_ms });
                 request.timestamp = Some(path);
                 documents(source_at(server.uri()).as_ref(), request).await.expect("read")
             });
