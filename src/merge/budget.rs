@@ -76,6 +76,12 @@ impl Budget {
         }
     }
 
+    /// Bytes of rows that one merge of sorted runs may hold. They are in the sort pool with those of the other partitions
+    /// that are merged, and each with its keys, which can be as large as a narrow row.
+    pub fn merge_bytes(&self) -> usize {
+        self.sort_pool / (2 * self.partitions_at_once)
+    }
+
     /// Whether sorting a row of `widest` bytes takes more than the share allows for: such partitions are merged by
     /// themselves, while no other collection merges anything.
     pub fn is_wide(&self, widest: u64) -> bool {

@@ -202,7 +202,7 @@ impl Workshop<'_> {
         let changed_rows = match task.ordinal {
             Some(ordinal) => {
                 let slices = staged.slices(ordinal);
-                let plan = plan::changes(slices, &task.losers, self.shapes.as_ref(), self.budget.sort_pool / 2)?;
+                let plan = plan::changes(slices, &task.losers, self.shapes.as_ref(), self.budget.merge_bytes())?;
                 Some(plan::execute(&plan, &context)?)
             }
             None => None,

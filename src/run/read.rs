@@ -1,7 +1,7 @@
 //! Reads a window: raw batches are shaped as they arrive and staged until all of it is known.
 
 use super::resume::{Piece, Resume, RowsWriter, Staging, is_due, read_rows};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::extract::Placed;
 use crate::lake::Lake;
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
@@ -20,8 +20,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Everything a window held.
 pub struct Window {
@@ -88,6 +89,8 @@ struct Shaped {
     documents: u64,
     bytes: u64,
     position: Option<Position>,
+    /// Given back when it is on the shelf.
+    _room: OwnedSemaphorePermit,
 }
 
 /// What the shaping hands over.
@@ -98,7 +101,8 @@ enum Handed {
     Schema(Box<(TableSchema, Vec<String>)>),
 }
 
-/// Batches that wait for the shelf, which rests while it writes a run to disk.
+/// Batches of the usual size that wait for the shelf, which rests while it writes a run to disk. Of larger ones fewer do:
+/// a document of 16 MB waits alone.
 const WAITING: usize = 6;
 
 impl Reading<'_> {
@@ -150,6 +154,8 @@ impl Reading<'_> {
         staged: bool,
     ) -> Result<Shaper> {
         let (mut unsaved, mut saved_at) = (0, Instant::now());
+        let room_for = u32::try_from(WAITING * self.batch).unwrap_or(u32::MAX);
+        let room = Arc::new(Semaphore::new(room_for as usize));
         // The other side goes away only with an error of its own, which ends this one as well.
         let gone = |_| Error::new(Kind::Invariant, "nobody takes the rows that were read");
         loop {
@@ -161,13 +167,16 @@ impl Reading<'_> {
             };
             let Some((batch, position)) = batch.transpose()? else { return Ok(shaper) };
             let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
+            let needed = u32::try_from(bytes).unwrap_or(u32::MAX).min(room_for);
+            let taken =
+                Arc::clone(&room).acquire_many_owned(needed).await.or_error(Kind::Invariant, "wait for room")?;
             let (back, batch) = aside(move || {
                 let batch = shaper.shape(&batch)?;
                 Ok((shaper, batch))
             })
             .await?;
             shaper = back;
-            let shaped = Shaped { batch, documents, bytes, position };
+            let shaped = Shaped { batch, documents, bytes, position, _room: taken };
             sender.send(Handed::Rows(Box::new(shaped))).await.map_err(gone)?;
             unsaved += bytes;
             if staged && is_due(unsaved, saved_at) {

@@ -161,7 +161,8 @@ fn many_collections_share_what_one_may_use() {
     assert_eq!(outcomes, usize::try_from(collections).expect("a count"));
 }
 
-/// The largest documents MongoDB holds, among small ones, at the least `--memory`.
+/// The largest documents MongoDB holds, among small ones, at the least `--memory`. A dozen of them have more: the program
+/// of the dev profile is itself some 40 MiB larger than that of production, which keeps the least with 30 MiB to spare.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_of_sixteen_megabytes_fit() {
     let wide = size(3, 12);
@@ -173,12 +174,12 @@ async fn documents_of_sixteen_megabytes_fit() {
     source
         .many((0..1000).filter(|id| id % 100 != 0).map(|id| doc! { "_id": id, "n": id, "updated_at": DateTime::now() }))
         .await;
-    let (_, record) = within(&source.place, 128 * MIB, "16 MB documents, first load");
+    let (_, record) = within(&source.place, size(128, 160) * MIB, "16 MB documents, first load");
     assert_eq!(rows(&record, "inserted"), rows(&record, "read"));
     for id in 0..wide {
         source.put(doc! { "_id": id * 100, "n": 1, "text": text(id, 1), "updated_at": DateTime::now() }).await;
     }
-    let (_, record) = within(&source.place, 128 * MIB, "16 MB documents, changed");
+    let (_, record) = within(&source.place, size(128, 160) * MIB, "16 MB documents, changed");
     assert_eq!(rows(&record, "updated"), u64::try_from(wide).expect("a count"));
 }
 
