@@ -76,10 +76,10 @@ impl Budget {
         }
     }
 
-    /// Bytes of rows that one merge of sorted runs may hold. They are in the sort pool with those of the other partitions
-    /// that are merged, and each with its keys, which can be as large as a narrow row.
-    pub fn merge_bytes(&self) -> usize {
-        self.sort_pool / (2 * self.partitions_at_once)
+    /// Bytes of rows that a merge of sorted runs may hold beside others. They share the sort pool, where each row counts
+    /// with its keys, which can be as large as a narrow row.
+    pub fn merge_beside(&self) -> u64 {
+        (self.sort_pool / (2 * self.partitions_at_once)) as u64
     }
 
     /// Whether sorting a row of `widest` bytes takes more than the share allows for: such partitions are merged by

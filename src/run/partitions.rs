@@ -37,7 +37,7 @@ pub struct Workshop<'a> {
     pub budget: Budget,
     /// Where plans run.
     pub sorting: Sorting,
-    /// Held by every merge of the run; by one of wide rows alone.
+    /// Held by every merge of the run; by one of wide rows or many runs alone.
     pub wide: &'a RwLock<()>,
     /// Local folder for new files.
     pub scratch: &'a Path,
@@ -186,9 +186,12 @@ impl Workshop<'_> {
             changes.chain(stored.into_iter().flat_map(StoredFile::widths))
         };
         let wide = widths().any(|group| self.budget.is_wide(group.widest));
+        let slices = task.ordinal.map(|ordinal| staged.slices(ordinal));
+        // Many runs, or what has to be sorted again because of them, takes all of the pool.
+        let many = slices.iter().flatten().map(|slice| slice.batch_bytes).sum::<u64>() > self.budget.merge_beside();
         let _turn = self.merging.acquire().await.or_error(Kind::Invariant, "merge a partition")?;
-        let _alone = if wide { Some(self.wide.write().await) } else { None };
-        let _beside = if wide { None } else { Some(self.wide.read().await) };
+        let _alone = if wide || many { Some(self.wide.write().await) } else { None };
+        let _beside = if wide || many { None } else { Some(self.wide.read().await) };
         let context = self.sorting.context(widths());
         let stored_rows = match stored {
             Some(file) => {
@@ -199,10 +202,9 @@ impl Workshop<'_> {
             }
             None => None,
         };
-        let changed_rows = match task.ordinal {
-            Some(ordinal) => {
-                let slices = staged.slices(ordinal);
-                let plan = plan::changes(slices, &task.losers, self.shapes.as_ref(), self.budget.merge_bytes())?;
+        let changed_rows = match slices {
+            Some(slices) => {
+                let plan = plan::changes(slices, &task.losers, self.shapes.as_ref(), self.budget.sort_pool / 2)?;
                 Some(plan::execute(&plan, &context)?)
             }
             None => None,
