@@ -241,6 +241,22 @@ mod tests {
         Entry { hash, partition: 0, modified_ms: 0, sequence: 0 }
     }
 
+    /// Windows that go to `partitions`, against the index of `head` in `index/`.
+    fn against<'a>(lake: &'a Lake, head: &'a Head, partitions: &'a [String], folder: &'a Path) -> Resolve<'a> {
+        Resolve {
+            lake,
+            prefix: "index/",
+            head: Some(head),
+            partitions,
+            replace: false,
+            run_id: "r",
+            folder,
+            local: HashMap::new(),
+            standing: Standing::default(),
+            stored_times: None,
+        }
+    }
+
     #[tokio::test]
     async fn a_bucket_wider_than_the_groups_of_the_spool_keeps_what_each_of_them_adds() {
         let folder = tempfile::tempdir().unwrap();
@@ -254,19 +270,8 @@ mod tests {
         let hashes = [2, 1 << 124, u128::MAX];
         hashes.iter().for_each(|&hash| spool.push(entry(hash)).unwrap());
         let head = Head { generation: "g".into(), ..Head::default() };
-        let mut resolve = Resolve {
-            lake: &lake,
-            prefix: "index/",
-            head: Some(&head),
-            partitions: &["p=new".to_owned()],
-            replace: false,
-            run_id: "r",
-            folder: folder.path(),
-            local: HashMap::new(),
-            standing: Standing::default(),
-            stored_times: None,
-        };
-        let resolution = resolve.run(&mut spool).await.unwrap();
+        let partitions = ["p=new".to_owned()];
+        let resolution = against(&lake, &head, &partitions, folder.path()).run(&mut spool).await.unwrap();
         let [(key, file)] = resolution.buckets.as_slice() else { panic!("{:?}", resolution.buckets) };
         assert_eq!(*key, bucket_key("index/", "g", 0));
         let bucket = Bucket::decode(std::fs::read(file).unwrap().into()).unwrap();
@@ -288,21 +293,12 @@ mod tests {
             lake.put(&key, bucket.encode().unwrap().into(), Expect::Absent).await.unwrap();
         }
         let head = Head { generation: "g".into(), bits: 1, ..Head::default() };
+        let partitions = ["p=a".to_owned()];
         let resolved = async |hashes: &[u128]| {
             let mut spool = Spool::new(folder.path(), "ids", 1 << 20);
             hashes.iter().for_each(|&hash| spool.push(entry(hash)).unwrap());
-            let mut resolve = Resolve {
-                lake: &lake,
-                prefix: "index/",
-                head: Some(&head),
-                partitions: &["p=a".to_owned()],
-                replace: false,
-                run_id: "r",
-                folder: folder.path(),
-                local: HashMap::new(),
-                standing: standing(0, &[1, 1 << 127]),
-                stored_times: None,
-            };
+            let standing = standing(0, &[1, 1 << 127]);
+            let mut resolve = Resolve { standing, ..against(&lake, &head, &partitions, folder.path()) };
             resolve.run(&mut spool).await.unwrap()
         };
         let in_place = resolved(&[1, 1 << 127]).await;
