@@ -51,16 +51,20 @@ test: test-servers ## Install the test servers, run every test
 test-servers: ## Install mongod, the S3 stand-ins, a Chromium and other readers of Parquet into .tools/ (mongod is under the SSPL)
 	@tools/install-test-servers
 
+# Each part ends by itself or is ended, and says what it covered.
+SOAK_MINUTES ?= 60
+SOAKING = timeout $$(( $(SOAK_MINUTES) + 15 ))m env LAKEFOLD_SOAK=1 LAKEFOLD_SOAK_SECONDS=$$(( $(SOAK_MINUTES) * 60 ))
+SOAKED = $(CARGO) test --locked --test it -- --nocapture
+
 .PHONY: soak
-soak: test-servers ## The long versions: oracle (SEQUENCES=5000), fuzzer (FUZZ_SECONDS=600), kills, pairs, store faults, limits
-	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(CARGO) test --locked --test it oracle:: -- --nocapture
-	LAKEFOLD_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) LAKEFOLD_SPLITS=200 \
-	    $(CARGO) test --locked --test it -- fuzz:: torture::sequences --nocapture
+soak: test-servers ## The long versions: SEQUENCES=5000 histories, FUZZ_SECONDS=600, kills, faults, limits; SOAK_MINUTES=60 each
+	LAKEFOLD_ORACLE_SEQUENCES=$(or $(SEQUENCES),5000) $(SOAKING) $(SOAKED) oracle::
+	LAKEFOLD_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) LAKEFOLD_SPLITS=200 $(SOAKING) $(SOAKED) fuzz:: torture::sequences
 	@echo "Kills: 200 by the clock, and at every point in every scenario that meets it, three times; 50 pairs of runs."
-	LAKEFOLD_SOAK=1 LAKEFOLD_KILL_TIMES=8 LAKEFOLD_PAIRS=50 timeout 3600 \
-	    $(CARGO) test --locked --test it -- --nocapture kill:: killed_at_each_point:: two_at_once::
-	LAKEFOLD_SOAK=1 $(CARGO) test --locked --test it -- store_faults:: limits:: --nocapture --test-threads 1
-	LAKEFOLD_HAMMER_RUNS=100 $(CARGO) test --locked --test it clocks::writers -- --nocapture
+	LAKEFOLD_KILL_TIMES=8 LAKEFOLD_PAIRS=50 $(SOAKING) $(SOAKED) kill:: killed_at_each_point:: two_at_once::
+	$(SOAKING) $(SOAKED) store_faults::
+	$(SOAKING) $(SOAKED) limits:: --test-threads 1
+	LAKEFOLD_HAMMER_RUNS=100 $(SOAKING) $(SOAKED) clocks::writers
 
 # Times are of the production build, unless somebody names a binary.
 BENCHED = $(if $(BUILT),$(TARGET)/release/lakefold,$(LAKEFOLD))

@@ -3,6 +3,7 @@
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Environment, Workplace};
 use crate::support::mongod::{Mongod, fresh_database};
+use crate::support::soak::{asked, covered};
 use crate::support::tcp_proxy::TcpProxy;
 use chrono::Utc;
 use futures::TryStreamExt;
@@ -266,7 +267,7 @@ async fn writers_that_hammer_the_collection_through_every_run() {
             tokio::spawn(async move { hammer(client, database, number, skew, &over).await })
         })
         .collect();
-    let runs = std::env::var("LAKEFOLD_HAMMER_RUNS").map_or(6, |runs| runs.parse().expect("a number of runs"));
+    let runs = asked("LAKEFOLD_HAMMER_RUNS").map_or(6, |runs| usize::try_from(runs).expect("a number of runs"));
     let mut read = 0;
     // The first run needs a collection to be there.
     while scene.documents.estimated_document_count().await.expect("count") < 20 {
@@ -292,6 +293,7 @@ async fn writers_that_hammer_the_collection_through_every_run() {
     }
     tokio::task::block_in_place(|| scene.run(&[]));
     assert!(read > 0 && written > 20 * runs, "{written} writes in {runs} runs");
+    covered(format_args!("{written} writes during {runs} runs that read {read} documents"));
 
     let all: Vec<Document> = scene.documents.find(doc! {}).await.expect("find").try_collect().await.expect("read");
     let expected: BTreeMap<String, (i64, String)> = all

@@ -2,6 +2,7 @@
 
 use crate::support::ground::{Clinic, Ground};
 use crate::support::s3::S3;
+use crate::support::soak::{asked, covered};
 use mongodb::bson::doc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,9 +11,9 @@ use std::time::{Duration, Instant};
 /// Runs killed before each one that is let go to its end.
 const KILLS: u32 = 2;
 
-/// How often the whole history is gone through: `make soak` asks for more.
-fn times() -> u32 {
-    std::env::var("LAKEFOLD_KILL_TIMES").ok().map_or(1, |times| times.parse().expect("LAKEFOLD_KILL_TIMES is a number"))
+/// How often the whole history is gone through.
+fn times() -> u64 {
+    asked("LAKEFOLD_KILL_TIMES").unwrap_or(1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,6 +77,7 @@ async fn history(clinic: &mut Clinic, killed: &Ground<'_>, undisturbed: &Ground<
         }
     }
     killed.rests();
+    covered(format_args!("{} kills by the clock, seed {seed}", steps * KILLS));
 }
 
 fn kill_after(ground: &Ground<'_>, flags: &[&str], moment: Duration) {

@@ -6,6 +6,7 @@ use crate::support::folding::Origin;
 use crate::support::mongod::Mongod;
 use crate::support::one_table::{OneTable, SMALL, Seen};
 use crate::support::s3::S3;
+use crate::support::soak::{covered, soaking};
 use lakefold::kill_point::{KillPoint, KillPoint as P};
 use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 use std::path::PathBuf;
@@ -162,11 +163,7 @@ fn table<'a>(origin: &Origin, store: Option<&'a S3>, name: &str) -> OneTable<'a>
     OneTable::of(Mongod::shared().uri(), &origin.database, "updated_at,site=site", store)
 }
 
-/// Whether the long version was asked for: every point in every scenario that meets it, and at later times, too.
-fn soaking() -> bool {
-    std::env::var_os("LAKEFOLD_SOAK").is_some()
-}
-
+/// A soak tries every point in every scenario that meets it, and at later times, too.
 async fn killed_at_each_point(store: Option<&S3>) {
     let course = Course::new(store).await;
     let mut kills = 0;
@@ -187,10 +184,7 @@ async fn killed_at_each_point(store: Option<&S3>) {
             }
         }
     }
-    #[expect(clippy::print_stdout, reason = "a soak says what it covered")]
-    {
-        println!("killed at {} points, {kills} times", KillPoint::ALL.len());
-    }
+    covered(format_args!("killed at {} points, {kills} times", KillPoint::ALL.len()));
     course.origin.drop().await;
 }
 

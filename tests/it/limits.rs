@@ -10,6 +10,7 @@ use crate::support::mongod::Mongod;
 use crate::support::s3::S3;
 use crate::support::s3_proxy::S3Proxy;
 use crate::support::s3_request::{Kind, Place, Verb};
+use crate::support::soak::{covered, soaking};
 use crate::support::watched::{Watched, watch};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use rand::{RngCore, SeedableRng};
@@ -23,7 +24,7 @@ const HEADROOM: u64 = 128 * MIB;
 
 /// The size of a test in `make test`, and in `make soak`.
 fn size<T>(short: T, soak: T) -> T {
-    if std::env::var_os("LAKEFOLD_SOAK").is_some() { soak } else { short }
+    if soaking() { soak } else { short }
 }
 
 fn at(minute: i64) -> DateTime {
@@ -47,11 +48,10 @@ fn within(place: &Workplace, memory: u64, what: &str) -> (Watched, Value) {
     let watched = watch(place.command(&["run", "--env", "test", "--json", "--memory", &memory_flag]));
     assert_eq!(watched.ended.code, 0, "{what}: {}", watched.ended);
     let (peak, allowed) = (watched.peak_rss / MIB, (memory + HEADROOM) / MIB);
-    #[expect(clippy::print_stderr, reason = "a soak says what it measured")]
-    // Shown by `--nocapture`.
-    {
-        eprintln!("{what}: peak {peak} of {allowed} MiB, {} files open, {:.1?}", watched.open_files, watched.took);
-    }
+    covered(format_args!(
+        "{what}: peak {peak} of {allowed} MiB, {} files open, {:.1?}",
+        watched.open_files, watched.took
+    ));
     assert!(peak <= allowed, "{what}: {peak} MiB at the peak, {allowed} allowed");
     assert!(watched.open_files < 200, "{what}: {} files open", watched.open_files);
     let record = serde_json::from_str(&watched.ended.stdout).expect("a record");

@@ -4,12 +4,11 @@
 use crate::support::ground::{Clinic, Ground};
 use crate::support::lakefold::Ended;
 use crate::support::s3::S3;
+use crate::support::soak::{asked, covered};
 use serde_json::Value;
 
-/// Rounds; `make soak` asks for 50.
-fn rounds() -> u32 {
-    std::env::var("LAKEFOLD_PAIRS").ok().map_or(10, |rounds| rounds.parse().expect("LAKEFOLD_PAIRS is a number"))
-}
+/// Rounds in an ordinary test run; `LAKEFOLD_PAIRS=N` asks for more.
+const ROUNDS: u64 = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_at_once_are_safe_in_a_bucket() {
@@ -30,7 +29,7 @@ async fn two_at_once_are_safe_on_disk() {
 
 async fn two_at_once(clinic: &mut Clinic, ground: &Ground<'_>) {
     let alone = Ground::disk(clinic);
-    let (rounds, mut busy) = (rounds(), 0);
+    let (rounds, mut busy) = (asked("LAKEFOLD_PAIRS").unwrap_or(ROUNDS), 0);
     for round in 0..rounds {
         let flags: &[&str] = if round % 3 == 2 { &["--full"] } else { &[] };
         let children = [ground.start(flags), ground.start(flags)];
@@ -57,11 +56,8 @@ async fn two_at_once(clinic: &mut Clinic, ground: &Ground<'_>) {
         // Nothing was written between the two, so that the one that was not busy has folded all there is.
         alone.run(flags);
         assert_eq!(ground.seen().await, alone.seen().await, "round {round}: two at once (left), one (right)");
-        clinic.set(i64::from(round), mongodb::bson::doc! { "site": "moved" }).await;
+        clinic.set(i64::try_from(round).expect("few rounds"), mongodb::bson::doc! { "site": "moved" }).await;
         clinic.insert(5).await;
     }
-    #[expect(clippy::print_stdout, reason = "a soak says what it covered")]
-    {
-        println!("{rounds} pairs of runs, {busy} collections busy");
-    }
+    covered(format_args!("{rounds} pairs of runs, {busy} collections busy"));
 }

@@ -11,6 +11,7 @@ mod corpus;
 mod elements;
 mod mutate;
 
+use crate::support::soak::{asked, covered};
 pub use check::is_sound;
 use check::{Feature, check};
 pub use corpus::Corpus;
@@ -39,12 +40,11 @@ fn whatever_arrives_becomes_a_row_or_is_quarantined() {
             panic!("tests/corpus/{name}: {why}");
         }
     }
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let mut pool: Vec<Vec<u8>> = corpus.documents();
-    if let Some(seed) = number("LAKEFOLD_FUZZ_SEED") {
+    if let Some(seed) = asked("LAKEFOLD_FUZZ_SEED") {
         return tried(seed, &pool);
     }
-    let limit = Duration::from_secs(number("LAKEFOLD_FUZZ_SECONDS").unwrap_or(SECONDS));
+    let limit = Duration::from_secs(asked("LAKEFOLD_FUZZ_SECONDS").unwrap_or(SECONDS));
     let (started, first, kept) = (Instant::now(), rand::random::<u64>() >> 16, pool.len());
     let (mut cases, mut known) = (0, HashSet::new());
     while started.elapsed() < limit {
@@ -71,7 +71,7 @@ fn whatever_arrives_becomes_a_row_or_is_quarantined() {
         cases += 1;
     }
     assert!(cases > 50 * limit.as_secs(), "{cases} cases in {limit:?} are too few to find anything");
-    eprintln!("fuzzed {cases} cases from seed {first} in {limit:?}, {} kinds of outcome", known.len());
+    covered(format_args!("fuzzed {cases} cases from seed {first} in {limit:?}, {} kinds of outcome", known.len()));
 }
 
 fn tried(seed: u64, pool: &[Vec<u8>]) {

@@ -9,6 +9,7 @@ mod lake;
 use crate::support::s3::S3;
 use crate::support::s3_proxy::{Fault, Rule, S3Proxy};
 use crate::support::s3_request::{Kind, Place, Verb};
+use crate::support::soak::{covered, soaking};
 use lake::{Disturbed, Lakes};
 use std::collections::BTreeSet;
 
@@ -45,11 +46,6 @@ const WAITED_FOR: [Kind; 6] = [
     Kind(Verb::Put, Place::Watermark),
 ];
 
-/// Whether to take hours: `make soak`.
-fn soak() -> bool {
-    std::env::var_os("LAKEFOLD_SOAK").is_some()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_wrong_answer_to_any_request_costs_nothing() {
     let server = S3::seaweed();
@@ -59,7 +55,7 @@ async fn one_wrong_answer_to_any_request_costs_nothing() {
     let mut met = BTreeSet::new();
     for fault in FAULTS {
         let mut rule = Rule::once_each(fault);
-        if matches!(fault, Fault::Silence | Fault::DoneThenSilence) && !soak() {
+        if matches!(fault, Fault::Silence | Fault::DoneThenSilence) && !soaking() {
             rule.kinds = WAITED_FOR.to_vec();
         }
         let mut meant = kinds.iter().filter(|kind| rule.means(**kind)).copied().collect::<BTreeSet<_>>();
@@ -71,6 +67,7 @@ async fn one_wrong_answer_to_any_request_costs_nothing() {
         lakes.compare(&format!("{fault:?}")).await;
     }
     assert!(met.is_superset(&kinds), "met no fault: {:?}", kinds.difference(&met));
+    covered(format_args!("{} faults once each at {} kinds of request", FAULTS.len(), met.len()));
     lakes.drop().await;
 }
 
@@ -80,13 +77,14 @@ async fn a_request_that_fails_for_good_fails_cleanly() {
     let proxy = S3Proxy::before(server.port());
     let mut lakes = Lakes::new(&server, &proxy).await;
     let kinds = lakes.every_kind().await;
+    let mut failed = 0;
     for (at, kind) in kinds.into_iter().enumerate() {
         let fitting: Vec<Fault> =
             FAULTS.into_iter().chain([DENIED]).filter(|f| f.fits(kind) && !matches!(f, Fault::Slow(_))).collect();
         // Time for one of them, another one for each kind of request; silence is for the soak.
         let quick: Vec<Fault> =
             fitting.iter().copied().filter(|fault| !matches!(fault, Fault::Silence | Fault::DoneThenSilence)).collect();
-        let mut chosen = if soak() { fitting } else { vec![quick[at % quick.len()]] };
+        let mut chosen = if soaking() { fitting } else { vec![quick[at % quick.len()]] };
         // Some faults leave the request carried out: what a run leaves behind has to be refused as well.
         let Kind(verb, place) = kind;
         let leaves = matches!(verb, Verb::Put | Verb::Part | Verb::Complete) && place == Place::Data;
@@ -101,8 +99,10 @@ async fn a_request_that_fails_for_good_fails_cleanly() {
                 lakes.says_that_its_record_is_missing(&disturbed);
             }
             lakes.after_a_failure(&disturbed, &before, &format!("{kind:?} {fault:?}")).await;
+            failed += 1;
         }
     }
+    covered(format_args!("{failed} times a request failed for good"));
     lakes.drop().await;
 }
 

@@ -22,6 +22,7 @@ pub mod s3;
 pub mod s3_proxy;
 pub mod s3_request;
 pub mod slow;
+pub mod soak;
 pub mod tcp_proxy;
 pub mod watched;
 

@@ -6,12 +6,13 @@ use crate::fuzz::{Corpus, Element, Mutator, Value, parse, write};
 use crate::support::lake_rows::read_table;
 use crate::support::lakefold::{Environment, Workplace};
 use crate::support::read_back;
+use crate::support::soak::{Patience, covered, seeds};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// Histories in an ordinary test run; `LAKEFOLD_SPLITS=N` tries more, `LAKEFOLD_SPLIT_SEED=N` one.
+/// Histories in an ordinary test run; `LAKEFOLD_SPLITS=N` tries others, `LAKEFOLD_SPLIT_SEED=N` one.
 const HISTORIES: u64 = 8;
 
 /// One document written at some time.
@@ -22,15 +23,14 @@ struct Version {
 
 #[test]
 fn any_split_into_runs_leaves_the_lake_of_one_full_run() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let seeds = match number("LAKEFOLD_SPLIT_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("LAKEFOLD_SPLITS").unwrap_or(HISTORIES),
-    };
-    for seed in seeds {
+    let (seeds, patience) = (seeds("LAKEFOLD_SPLIT_SEED", "LAKEFOLD_SPLITS", HISTORIES), Patience::new());
+    let (first, mut told) = (seeds.start, 0);
+    for seed in seeds.take_while(|_| patience.lasts()) {
         eprintln!("LAKEFOLD_SPLIT_SEED={seed}");
         history(seed);
+        told += 1;
     }
+    covered(format_args!("{told} histories split into runs, from seed {first}"));
 }
 
 fn history(seed: u64) {
