@@ -20,6 +20,16 @@ pub struct Bound {
     pub operation_time: Option<OperationTime>,
 }
 
+impl Bound {
+    /// The bound as a machine trusts it whose own clock said `now_ms` after the server had been asked.
+    ///
+    /// A server whose clock is ahead would leave a watermark that later windows begin at, and documents that were
+    /// stamped by clocks that are right would lie before it, unread. An earlier bound only reads more.
+    pub fn no_later_than(self, now_ms: i64) -> Self {
+        Self { time_ms: self.time_ms.map(|time| time.min(now_ms)), ..self }
+    }
+}
+
 /// What a run reads of one collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -32,4 +42,18 @@ pub enum Scope {
         /// Milliseconds since 1970, UTC; the overlap is already taken off.
         from_ms: i64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_ahead_is_not_believed() {
+        let bound = Bound { time_ms: Some(5_000), operation_time: None };
+        assert_eq!(bound.no_later_than(1_000).time_ms, Some(1_000));
+        assert_eq!(bound.no_later_than(9_000), bound);
+        let bare = Bound { time_ms: None, operation_time: None };
+        assert_eq!(bare.no_later_than(1_000), bare);
+    }
 }

@@ -8,7 +8,7 @@ use super::recover::{self, Unfinished};
 use super::resume::{self, Basis, Begun, Resume, Staging};
 use super::scope::{Decision, Facts, decide, full_due};
 use crate::error::{Error, Kind, Result};
-use crate::extract::{CollectionKind, Described, Placed, ReadRequest, Source};
+use crate::extract::{Described, Placed, ReadRequest, Source};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::watermark::{Line, Watermarks};
 use crate::lake::{Lake, Lease, Version, layout};
@@ -25,6 +25,7 @@ use crate::model::table::TableSettings;
 use crate::model::window::{Bound, OperationTime, Scope};
 use crate::publish::Journal;
 use crate::publish::catalog::Ledger;
+use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ pub struct Job<'a> {
     pub bound: &'a Bound,
     /// This run.
     pub run_id: &'a str,
+    /// When it began: what is due is due as of then, however often it is asked.
+    pub started: DateTime<Utc>,
     /// Told how far it is.
     pub progress: &'a dyn Progress,
     /// Stops it.
@@ -114,7 +117,8 @@ impl Job<'_> {
     async fn attempt(&self, record: &mut CollectionRecord, held: &OnceLock<Lease>) -> Result<Outcome> {
         self.interrupt.check()?;
         let ns = &self.spec.namespace;
-        let settings = TableSettings::of(self.spec, self.settings.timezone, self.settings.timestamps);
+        let of = self.settings;
+        let settings = TableSettings::of(self.spec, of.timezone, of.timestamps, of.hash_key.as_ref());
         let (watermarks, read) = self.watermarks().await?;
         // Whatever fails from here on: so far the table can be trusted.
         record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
@@ -125,8 +129,11 @@ impl Job<'_> {
         // Only a window can be empty: everything else is read when the collection is held.
         if decision.window_from().is_some() {
             let open = self.open(&watermarks, &described, decision, None).await?;
-            let changed = watermarks.last_ok().is_some_and(|line| line.settings != fingerprint(&settings));
-            if open.first.is_none() && !changed && !self.unfinished && !self.staged {
+            let last = watermarks.last_ok();
+            let changed = last.is_some_and(|line| line.settings != fingerprint(&settings));
+            // Of a clock that was ahead: the next window must not begin there.
+            let ahead = last.is_some_and(|line| line.watermark > open.decision.watermark);
+            if open.first.is_none() && !changed && !ahead && !self.unfinished && !self.staged {
                 // Nothing is stored for an idle collection, and yet it has been read up to the bound.
                 self.note(record, &open.decision, open.decision.watermark);
                 return Ok(Outcome::Idle);
@@ -143,11 +150,10 @@ impl Job<'_> {
         let (watermarks, now) = self.watermarks().await?;
         let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
         let unfinished = recover::recover(self.lake, ns, complete).await?;
-        if now != read || unfinished.full {
-            window = None;
-        }
+        let decision = self.decide(&watermarks, &unfinished);
+        let window = window.filter(|open: &OpenWindow| now == read && open.decision == decision);
         let lease = held.get();
-        let mut taken = Taken { settings, watermarks, read: now, described, unfinished, lease, resume: None };
+        let mut taken = Taken { settings, watermarks, read: now, described, unfinished, decision, lease, resume: None };
         taken.resume = self.resume(&taken).await?;
         self.fold(record, taken, window).await
     }
@@ -173,13 +179,12 @@ impl Job<'_> {
     }
 
     fn decide(&self, watermarks: &Watermarks, unfinished: &Unfinished) -> Decision {
-        let now = clock::now().timestamp_millis();
         decide(&Facts {
             spec: self.spec,
             full: self.options.full,
             since: self.options.since,
             watermark: watermarks.last_ok().and_then(|l| l.watermark),
-            full_due: full_due(self.settings.run.full_every, watermarks, now),
+            full_due: full_due(self.settings.run.full_every, watermarks, self.started.timestamp_millis()),
             full_unfinished: unfinished.full,
             bound: self.bound,
             overlap_ms: i64::try_from(self.settings.source.overlap.as_millis()).unwrap_or(i64::MAX),
@@ -189,7 +194,7 @@ impl Job<'_> {
     /// What a full read that died has left for this one; what is of no use is removed.
     async fn resume(&self, taken: &Taken<'_>) -> Result<Option<Resume>> {
         let (ns, Some(lease)) = (&self.spec.namespace, taken.lease) else { return Ok(None) };
-        if self.decide(&taken.watermarks, &taken.unfinished).scope != Scope::Full {
+        if taken.decision.scope != Scope::Full {
             if self.staged {
                 resume::discard(self.lake, ns, lease).await?;
             }
@@ -206,6 +211,7 @@ impl Job<'_> {
         Ok(Basis {
             settings: fingerprint(&taken.settings),
             forget_schema: self.options.forget_schema || taken.unfinished.forget_schema,
+            collection: taken.described.identity.clone(),
             watermarks: taken.read.as_ref().map(|version| version.as_str().to_owned()),
             schema: schema.map(|object| object.version.as_str().to_owned()),
         })
@@ -261,7 +267,7 @@ impl Job<'_> {
         window: Option<OpenWindow>,
     ) -> Result<Outcome> {
         let ns = &self.spec.namespace;
-        let mut decision = self.decide(&taken.watermarks, &taken.unfinished);
+        let mut decision = taken.decision.clone();
         let mut read_at = None;
         if let Some(Resume { state, .. }) = &taken.resume {
             // Documents read before the death may have changed since: the next window has to begin where that one did.
@@ -286,11 +292,13 @@ impl Job<'_> {
             settings: taken.settings,
             decision: &decision,
             unfinished: &taken.unfinished,
-            view: taken.described.kind == CollectionKind::View,
+            described: &taken.described,
             lease: taken.lease,
             resume: taken.resume.as_ref(),
+            known: last.is_some_and(|line| !line.settings.is_empty()),
             journal: OnceLock::new(),
         };
+        let mut complete = false;
         let finished: Result<()> = async {
             let owed = folding.run(record, window.batches(), staging).await?;
             record.watermark = decision.watermark.and_then(clock::rfc3339);
@@ -317,6 +325,7 @@ impl Job<'_> {
             });
             reach(KillPoint::BeforeWatermark);
             taken.watermarks.store(self.lake, ns, taken.read).await?;
+            complete = true;
             reach(KillPoint::AfterWatermark);
             if let Some(journal) = folding.journal.get() {
                 Journal::remove(self.lake, ns, journal.clone()).await?;
@@ -324,10 +333,11 @@ impl Job<'_> {
             Ok(())
         }
         .await;
-        if let (Err(error), Some(_)) = (&finished, folding.journal.get())
+        if let (Err(error), Some(_), false) = (&finished, folding.journal.get(), complete)
             && error.kind() == Kind::Conflict
+            && let Err(error) = Journal::leave(self.lake, ns, self.run_id).await
         {
-            Journal::leave(self.lake, ns, self.run_id).await;
+            tracing::warn!(collection = %ns, %error, "no word is left that this run wrote beside another");
         }
         let useless = taken.resume.as_ref().is_some_and(|resume| resume.damaged.get().is_some());
         if let Some(lease) = taken.lease.filter(|_| useless) {
@@ -418,6 +428,8 @@ struct Taken<'a> {
     read: Option<Version>,
     described: Described,
     unfinished: Unfinished,
+    /// What it reads.
+    decision: Decision,
     /// None in a dry run.
     lease: Option<&'a Lease>,
     resume: Option<Resume>,

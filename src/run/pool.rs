@@ -72,7 +72,10 @@ async fn attempt(
         let lake = Lake::open(&settings.lake).await?;
         reached = Some(lake.clone());
         let source = extract::open(&settings.source, &run_id)?;
-        let bound = source.bound().await?;
+        let mut bound = source.bound().await?;
+        if !source.is_dump() {
+            bound = bound.no_later_than(clock::now().timestamp_millis());
+        }
         let (unfinished, staged) = tokio::try_join!(unfinished_tables(&lake), staged_tables(&lake))?;
         Ok((lake, source, bound, unfinished, staged))
     };
@@ -111,6 +114,7 @@ async fn attempt(
             lake: &lake,
             bound: &bound,
             run_id: &run_id,
+            started,
             progress: progress.as_ref(),
             interrupt: &interrupt,
             budget,

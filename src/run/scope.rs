@@ -64,27 +64,30 @@ pub fn full_due(every: Option<Duration>, watermarks: &Watermarks, now_ms: i64) -
 /// Decides.
 ///
 /// The next watermark is the bound that was fixed before reading, never the largest time seen: a document dated in
-/// the future must not hide those after it. It never moves back.
+/// the future must not hide those after it. Nor does the stored one hide any that is later than the bound, which is
+/// how a clock that was ahead left it, or a table that is replaced by an older dump: the window begins before the
+/// earlier of both, and the watermark moves back.
 pub fn decide(facts: &Facts<'_>) -> Decision {
     let spec = facts.spec;
-    let next = facts.bound.time_ms.max(facts.watermark);
+    let next = facts.bound.time_ms;
+    let reached = facts.watermark.map(|watermark| next.map_or(watermark, |bound| watermark.min(bound)));
     let always_full = spec.mode == Mode::Full || spec.timestamp_column.is_none();
     if facts.full || always_full || facts.full_due || facts.full_unfinished {
         return Decision { scope: Scope::Full, watermark: next };
     }
     if let Some(since) = facts.since {
         // A window that begins after the one that is due leaves a gap, so the watermark has to stay below it.
-        let reaches_back = facts.watermark.is_some_and(|w| since <= w.saturating_sub(facts.overlap_ms));
+        let reaches_back = reached.is_some_and(|w| since <= w.saturating_sub(facts.overlap_ms));
         return Decision {
             scope: Scope::Since { from_ms: since },
-            watermark: if reaches_back { next } else { facts.watermark },
+            watermark: if reaches_back { next } else { reached },
         };
     }
-    match (facts.bound.time_ms, facts.watermark) {
+    match (next, reached) {
         (None, _) => Decision { scope: Scope::Whole, watermark: facts.watermark },
         (Some(_), None) => Decision { scope: Scope::Full, watermark: next },
-        (Some(_), Some(watermark)) => {
-            Decision { scope: Scope::Since { from_ms: watermark.saturating_sub(facts.overlap_ms) }, watermark: next }
+        (Some(_), Some(reached)) => {
+            Decision { scope: Scope::Since { from_ms: reached.saturating_sub(facts.overlap_ms) }, watermark: next }
         }
     }
 }
@@ -153,9 +156,20 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_never_moves_back() {
+    fn a_watermark_later_than_the_clock_hides_nothing() {
         let spec = spec(Mode::Incremental, Some("t"));
-        assert_eq!(decide(&facts(&spec, &CLOCK, Some(5000))).watermark, Some(5000));
+        let ahead = facts(&spec, &CLOCK, Some(5000));
+        assert_eq!(decide(&ahead), Decision { scope: Scope::Since { from_ms: 990 }, watermark: Some(1000) });
+        let full = decide(&Facts { full: true, ..ahead });
+        assert_eq!(full, Decision { scope: Scope::Full, watermark: Some(1000) });
+    }
+
+    #[test]
+    fn a_table_replaced_by_a_dump_without_clock_has_no_watermark() {
+        let spec = spec(Mode::Incremental, Some("t"));
+        let bound = Bound { time_ms: None, operation_time: None };
+        let full = decide(&Facts { full: true, ..facts(&spec, &bound, Some(500)) });
+        assert_eq!(full, Decision { scope: Scope::Full, watermark: None });
     }
 
     #[test]

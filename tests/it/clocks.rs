@@ -1,8 +1,10 @@
 //! Clocks that are wrong, times that lie, and writers that do not wait: what a window may not lose.
 
+use crate::support::folding::Origin;
 use crate::support::lake_rows::read_table;
-use crate::support::lakefold::{Environment, Workplace};
+use crate::support::lakefold::{Ended, Environment, Workplace};
 use crate::support::mongod::{Mongod, fresh_database};
+use crate::support::one_table::{OneTable, signal};
 use crate::support::soak::{asked, covered};
 use crate::support::tcp_proxy::TcpProxy;
 use chrono::Utc;
@@ -14,6 +16,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,10 +57,13 @@ impl Scene {
         found
     }
 
+    fn watermark_file(&self) -> PathBuf {
+        self.place.lake().join(format!("_lakefold/watermarks/{}/c.csv", self.database))
+    }
+
     /// Milliseconds of the watermark.
     fn watermark(&self) -> i64 {
-        let path = self.place.lake().join(format!("_lakefold/watermarks/{}/c.csv", self.database));
-        let mut reader = csv::Reader::from_path(path).expect("the watermark file");
+        let mut reader = csv::Reader::from_path(self.watermark_file()).expect("the watermark file");
         let lines: Vec<BTreeMap<String, String>> = reader.deserialize().map(|line| line.expect("a line")).collect();
         let text = &lines.last().expect("a line")["watermark"];
         chrono::DateTime::parse_from_rfc3339(text).expect("a time").timestamp_millis()
@@ -230,7 +236,7 @@ async fn a_cluster_that_is_set_back() {
     let scene = Scene::new("0s", "UTC", "at,").await;
     scene.put(1, 0, date(now())).await;
     scene.run(&[]);
-    let path = scene.place.lake().join(format!("_lakefold/watermarks/{}/c.csv", scene.database));
+    let path = scene.watermark_file();
     let text = std::fs::read_to_string(&path).expect("the watermark file");
     let reached = text.lines().last().and_then(|line| line.split(',').nth(5)).expect("an operation_time");
     let seconds: u32 = reached.split(':').next().and_then(|seconds| seconds.parse().ok()).expect("seconds");
@@ -246,6 +252,53 @@ async fn a_cluster_that_is_set_back() {
     scene.put(1, 2, date(now())).await;
     scene.run(&[]);
     assert_eq!(scene.rows(), [(1, 2)].into());
+}
+
+/// A run under a clock that was ahead has left a watermark of times to come. Documents stamped by clocks that are right
+/// lie before it until then.
+#[tokio::test]
+async fn a_watermark_of_a_clock_that_was_ahead_hides_none() {
+    for overlap in ["60s", "0s"] {
+        let scene = Scene::new(overlap, "UTC", "at,").await;
+        scene.put(1, 0, date(now())).await;
+        scene.run(&[]);
+        let path = scene.watermark_file();
+        let text = std::fs::read_to_string(&path).expect("the watermark file");
+        let reached = text.lines().last().and_then(|line| line.split(',').nth(4)).expect("a watermark");
+        std::fs::write(&path, text.replace(reached, &date(now() + 3_600_000).try_to_rfc3339_string().expect("a time")))
+            .expect("write it");
+        // Nothing is in a window without overlap, and yet the next one has to begin here.
+        if overlap == "60s" {
+            scene.put(2, 0, date(now() - 5_000)).await;
+        }
+        scene.run(&[]);
+        assert!(scene.watermark() <= now(), "the next window begins in the future");
+        scene.put(3, 0, date(now())).await;
+        scene.run(&[]);
+        let expected: &[i64] = if overlap == "60s" { &[1, 2, 3] } else { &[1, 3] };
+        assert_eq!(scene.rows().into_keys().collect::<Vec<_>>(), expected);
+    }
+}
+
+/// A run decides once what it reads: a full run that falls due while it takes the collection is the next run's, or what
+/// was read as a window would replace the table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_run_that_falls_due_meanwhile_is_the_next_runs() {
+    let origin = Origin::new().await;
+    let with = |n: i32| (0..4).map(|id| doc! { "_id": id, "n": if id == 0 { 0 } else { n } }).collect::<Vec<_>>();
+    origin.becomes(&with(0)).await;
+    let lake = OneTable::of(Mongod::shared().uri(), &origin.database, "updated_at,", None);
+    lake.setting("full_every = \"5s\"");
+    lake.run(&[], &[]);
+    let due = tokio::time::Instant::now() + Duration::from_secs(6);
+    origin.becomes(&with(1)).await;
+    let paused = lake.paused(&[], "after-lease", &[]).await;
+    tokio::time::sleep_until(due).await;
+    signal(&paused, "-CONT");
+    let ended = Ended::of(paused.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 0, "{ended}");
+    assert_eq!(lake.seen().await.rows.len(), 4, "{ended}");
+    origin.drop().await;
 }
 
 /// Clocks of the writers, seconds ahead or behind; the overlap is more than that and [`COMMIT`] together.

@@ -143,6 +143,22 @@ async fn a_lost_schema_state_is_made_anew_by_a_full_run() {
     origin.drop().await;
 }
 
+/// A window into a table that is not there any more would make one of recent documents only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_gone_is_not_made_of_a_window() {
+    let origin = Origin::new().await;
+    let lake = Folding::of(&origin, "updated_at,site=site");
+    origin.becomes(&sited(0..4)).await;
+    lake.run(Flags::default()).await;
+    std::fs::remove_file(lake.state("schemas", "json")).expect("remove the schema");
+    std::fs::remove_dir_all(lake.lake().join(&origin.database)).expect("remove the files");
+    origin.becomes(&sited(0..5)).await;
+    refused(&lake.attempt(Flags::default(), None).await, "its schema state and its data are gone");
+    lake.run(FULL).await;
+    assert_eq!(lake.seen().0.len(), 5);
+    origin.drop().await;
+}
+
 /// Writes a dump of one collection.
 fn dump(folder: &Path, documents: &[Document]) {
     let mut bytes = Vec::new();
@@ -168,6 +184,45 @@ async fn an_older_dump_moves_nothing_back_until_it_replaces_the_table() {
     lake.run(FULL).await;
     let sites: Vec<bool> = lake.seen().0.iter().map(|row| row.starts_with("site=old")).collect();
     assert_eq!(sites, [false, true], "{:?}", lake.seen());
+}
+
+/// A table that was replaced by an older dump is as old as that one: the next window begins there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_replaced_by_an_older_dump_goes_on_from_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = Folding::from(&format!("dump:{}", folder.path().display()), "db", "updated_at,site=site");
+    let taken = |minute: i64, documents: &[Document]| {
+        dump(folder.path(), documents);
+        let at = DateTime::from_millis(1_714_550_400_000 + minute * 60_000).try_to_rfc3339_string().expect("a time");
+        std::fs::write(folder.path().join("dump.json"), format!("{{\"started_at\": \"{at}\"}}")).expect("write it");
+    };
+    let old = [timed(1, "a", 10), timed(2, "a", 20)];
+    taken(100, &old);
+    lake.run(Flags::default()).await;
+    taken(50, &old);
+    lake.run(FULL).await;
+    let newer = [old.as_slice(), &[timed(3, "a", 60)]].concat();
+    taken(200, &newer);
+    lake.run(Flags::default()).await;
+    assert_eq!(lake.seen().0.len(), 3, "changed after the dump that replaced the table: {:?}", lake.seen());
+}
+
+/// A run over a dump dies between a document's new place and its old one, and the next dump is older: the row that stays
+/// is the newest, and it stands once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_dump_after_a_run_that_died_leaves_no_double() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lake = Folding::from(&format!("dump:{}", folder.path().display()), "db", "updated_at,site=site");
+    dump(folder.path(), &[timed(1, "a", 1), timed(2, "a", 1)]);
+    lake.run(Flags::default()).await;
+    dump(folder.path(), &[timed(1, "b", 3), timed(2, "a", 1)]);
+    let died = lake.attempt(Flags::default(), Some(1)).await;
+    assert!(died.outcome == Outcome::Failed && lake.lake().join("db/c/site=b").exists(), "{died:#?}");
+    dump(folder.path(), &[timed(1, "a", 2)]);
+    let record = lake.run(Flags::default()).await;
+    assert_eq!(record.rows.superseded, 1, "{record:#?}");
+    let rows = lake.seen().0;
+    assert!(rows.len() == 2 && rows[1].starts_with("site=b"), "{rows:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

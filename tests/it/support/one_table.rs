@@ -51,6 +51,12 @@ impl<'a> OneTable<'a> {
         Self { place, store: store.map(|(server, prefix)| (server, prefix.to_owned())), database: database.to_owned() }
     }
 
+    /// Adds a line to `[run]`.
+    pub fn setting(&self, line: &str) {
+        let text = fs::read_to_string(self.place.path().join("env/test.toml")).expect("the environment");
+        self.place.write("env/test.toml", format!("{text}{line}\n"));
+    }
+
     /// `lakefold run --env test --json` with more flags, ready for more settings.
     pub fn command(&self, flags: &[&str]) -> Command {
         self.any(&[&["run", "--env", "test", "--json"], flags].concat())
