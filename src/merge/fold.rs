@@ -14,6 +14,10 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Batches of the inputs that are held until what was picked from them is written: where few rows of many batches stay,
+/// as after a purge, what fills a batch would hold the whole file.
+const SOURCES_MAX: usize = 8;
+
 /// Computes the id hashes of an `_id` column of the target schema.
 pub type HashIds = Arc<dyn Fn(&dyn Array) -> Result<Vec<u128>> + Send + Sync>;
 
@@ -128,7 +132,15 @@ pub async fn fold(
                 changes.advance().await?;
             }
             Ordering::Equal => {
-                if rules.newest_wins && changes.modified() < stored.modified() {
+                if changes.hash().is_some_and(|h| rules.rejected.contains(&h)) {
+                    // The newest row of the id is in another partition, and neither of these is it.
+                    counts.superseded += 1;
+                    if stored.hash().is_some_and(|h| rules.moved_out.contains(&h)) && !rules.moved_stay {
+                        counts.moved_out += 1;
+                    } else {
+                        joined.pick(Side::Stored, &mut stored);
+                    }
+                } else if rules.newest_wins && changes.modified() < stored.modified() {
                     counts.superseded += 1;
                     joined.pick(Side::Stored, &mut stored);
                 } else {
@@ -288,7 +300,7 @@ impl Joined {
     /// Writes what fills a batch, to be asked before more is read: rows that are 16 MB wide are in memory once then,
     /// and not once more with those that follow them.
     async fn flush_full(&mut self, counts: &mut FoldCounts, out: &mut PartitionWriter) -> Result<()> {
-        if self.picks.len() >= self.limit {
+        if self.picks.len() >= self.limit || self.sources.len() >= SOURCES_MAX {
             self.flush(counts, out)?;
             tokio::task::yield_now().await;
         }
@@ -389,4 +401,64 @@ fn differing(left: &RecordBatch, right: &RecordBatch) -> Result<u64> {
         });
     }
     Ok(differing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::writer::FileSettings;
+    use arrow::array::{Int64Array, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::stream;
+
+    /// Batches of a hundred rows that share one column, so that the holders of it can be counted.
+    const ROWS: i64 = 100;
+
+    fn settings(schema: &SchemaRef) -> FileSettings {
+        FileSettings {
+            schema: schema.clone(),
+            schema_version: 1,
+            run_id: "r".to_owned(),
+            zstd_level: 1,
+            row_group_bytes: 1 << 20,
+            dictionaries: Arc::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn few_rows_of_many_batches_do_not_hold_them_all() {
+        let fields = vec![Field::new("_id", DataType::Int64, true), Field::new("text", DataType::Utf8, true)];
+        let schema = Arc::new(Schema::new(fields));
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["text"; ROWS as usize]));
+        let (of, shared) = (schema.clone(), text.clone());
+        let held = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let most = held.clone();
+        let stored = stream::iter(0..400).map(move |batch: i64| {
+            most.fetch_max(Arc::strong_count(&shared), std::sync::atomic::Ordering::Relaxed);
+            let ids: Int64Array = (batch * ROWS..(batch + 1) * ROWS).collect();
+            Ok(RecordBatch::try_new(of.clone(), vec![Arc::new(ids), shared.clone()])?)
+        });
+        // A full run that finds one row of each batch again.
+        let ids: Int64Array = (0..400).map(|batch| batch * ROWS).collect();
+        let found = Arc::new(StringArray::from(vec!["other"; 400]));
+        let changes = RecordBatch::try_new(schema.clone(), vec![Arc::new(ids), found]).unwrap();
+        let changes = stream::iter([Ok(changes)]);
+        let folder = tempfile::tempdir().unwrap();
+        let mut out = PartitionWriter::create(&folder.path().join("out"), &settings(&schema), false, 400).unwrap();
+        let counts = fold(
+            Some(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stored))),
+            Some(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), changes))),
+            schema,
+            FoldRules { replace: true, ..FoldRules::default() },
+            Arc::new(|_| Ok(Vec::new())),
+            8192,
+            &mut out,
+        )
+        .await
+        .unwrap();
+        assert_eq!((counts.updated, counts.deleted, out.finish().unwrap().rows), (400, 400 * (ROWS as u64 - 1), 400));
+        let held = held.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(held < 3 * SOURCES_MAX, "{held} holders of batches at once");
+    }
 }

@@ -2,8 +2,7 @@
 
 use super::widths::{Widths, rows_within};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::lake::layout;
-use crate::lake::{Footer, Lake, Object};
+use crate::lake::{self, Footer, Lake, Object, layout};
 use crate::model::redact;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -75,11 +74,11 @@ impl StoredFile {
         batch_bytes: usize,
         columns: Option<&[&str]>,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let key = self.object.key.clone();
-        let doing = format!("read {}", layout::shown(&key));
+        let key = &self.object.key;
+        let doing = format!("read {}", layout::shown(key));
         let reader = Ranges {
             store: lake.store(),
-            path: lake.path(&key)?,
+            path: lake.path(key)?,
             metadata: self.footer.metadata.clone(),
             whole: self.footer.whole.clone(),
         };
@@ -94,15 +93,15 @@ impl StoredFile {
             None => builder,
         };
         let stream = builder.with_batch_size(self.batch_rows(batch_bytes)).build().or_error(Kind::Lake, &doing)?;
-        Ok(stream
-            .map(move |batch| {
-                batch.map_err(|e| {
-                    Error::new(Kind::Lake, redact::quoted(&e.to_string()))
-                        .context(format!("read {}", layout::shown(&key)))
-                })
-            })
-            .boxed())
+        Ok(stream.map(move |batch| batch.map_err(|e| failed(&e, &doing))).boxed())
     }
+}
+
+/// The store's refusal in its own words, whose text would name the key with its values (P10); or what is wrong with the
+/// file.
+fn failed(error: &ParquetError, doing: &str) -> Error {
+    lake::refusal(error, doing)
+        .unwrap_or_else(|| Error::new(Kind::Lake, redact::quoted(&error.to_string())).context(doing))
 }
 
 /// Range reads of one object whose footer is known.
@@ -154,5 +153,21 @@ impl AsyncFileReader for Ranges {
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         let metadata = self.metadata.clone();
         async move { Ok(metadata) }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_the_store_refuses_is_told_without_key_and_body() {
+        let text = "Error performing GET http://h/b/h/p/site%3Dward-zq/data.parquet in 1ms - Server returned non-2xx \
+                    status code: 500 Oops: <Error><Code>InternalError</Code><Key>site=ward-zq</Key></Error>";
+        let refused = object_store::Error::Generic { store: "S3", source: text.into() };
+        let error = failed(&ParquetError::External(Box::new(refused)), "read h/p/site=0a1b2c3d/data.parquet");
+        assert_eq!(error.to_string(), "read h/p/site=0a1b2c3d/data.parquet: the store answered 500 InternalError");
+        let damaged = failed(&ParquetError::EOF("it ends".into()), "read x");
+        assert_eq!(damaged.to_string(), "read x: EOF: it ends");
     }
 }

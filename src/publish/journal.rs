@@ -1,6 +1,6 @@
 //! The journal of an unfinished run: written before its first data write, removed after its watermark.
 
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, Version, layout, state};
 use crate::model::collection::Namespace;
@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the journal's JSON.
 pub const FORMAT: u32 = 1;
+
+/// How often word is left again when the other run changes the journal meanwhile, which it does twice.
+const LEAVING_TRIES: usize = 4;
 
 /// `_lakefold/journal/<database>/<collection>.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,27 @@ pub struct Journal {
     /// `--allow-shrink`
     #[serde(default)]
     pub allow_shrink: bool,
+    /// How often a run left word here that it wrote beside another: no two journals are alike then, and whoever has read
+    /// this one before cannot replace it.
+    #[serde(default)]
+    pub beside: u32,
+}
+
+impl Default for Journal {
+    /// Of a run that may have left any file, and nothing else.
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            run_id: String::new(),
+            mode: "incremental".to_owned(),
+            partitions: Vec::new(),
+            retyping: false,
+            rebuild: false,
+            forget_schema: false,
+            allow_shrink: false,
+            beside: 0,
+        }
+    }
 }
 
 impl Journal {
@@ -51,21 +75,22 @@ impl Journal {
         Ok(version)
     }
 
-    /// Leaves word that `run_id` may have written after another run took the collection from it and completed: the next
-    /// one looks at all files. A journal that is there already says as much, so failing is no error.
-    pub async fn leave(lake: &Lake, ns: &Namespace, run_id: &str) {
-        let journal = Self {
-            format: FORMAT,
-            run_id: run_id.to_owned(),
-            mode: "incremental".to_owned(),
-            partitions: Vec::new(),
-            retyping: false,
-            rebuild: false,
-            forget_schema: false,
-            allow_shrink: false,
-        };
-        if let Err(error) = state::store(lake, &layout::journal_key(ns), &journal, Expect::Absent).await {
-            tracing::debug!(collection = %ns, %error, "there is a journal already");
+    /// Leaves word that `run_id`, which has not completed, may have written beside another run that took the collection
+    /// from it: the next one looks at all files.
+    ///
+    /// A journal that is there is signed over to it with all it says, so that the run it belongs to cannot remove it.
+    pub async fn leave(lake: &Lake, ns: &Namespace, run_id: &str) -> Result<()> {
+        let key = layout::journal_key(ns);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (journal, found) = Self::load(lake, ns).await?.unzip();
+            let journal = journal.unwrap_or_default();
+            let journal = Self { run_id: run_id.to_owned(), beside: journal.beside + 1, ..journal };
+            match state::store(lake, &key, &journal, Expect::unchanged(found)).await {
+                Err(error) if error.kind() == Kind::Conflict && tries < LEAVING_TRIES => {}
+                stored => return stored.map(drop),
+            }
         }
     }
 

@@ -10,12 +10,13 @@ use super::read::{Reading, Window};
 use super::recover::Unfinished;
 use super::resume::{Resume, Staging};
 use super::retyping;
+use super::same_collection;
 use super::scope::Decision;
 use super::scratch;
 use super::shapes::TableShapes;
 use super::shrink;
 use crate::error::{Error, Kind, Result};
-use crate::extract::Placed;
+use crate::extract::{CollectionKind, Described, Placed};
 use crate::kill_point::{KillPoint, bent, reach};
 use crate::lake::state::{self, Stored};
 use crate::lake::{Expect, Lease, Object, Version, layout};
@@ -52,12 +53,14 @@ pub struct Folding<'a> {
     pub decision: &'a Decision,
     /// What a dead run left.
     pub unfinished: &'a Unfinished,
-    /// The source is a view, whose `_id`s nothing keeps unique.
-    pub view: bool,
+    /// What it is read from.
+    pub described: &'a Described,
     /// None in a dry run, which writes nothing.
     pub lease: Option<&'a Lease>,
     /// What a full read that died has left.
     pub resume: Option<&'a Resume>,
+    /// A run of lakefold's has put the table on record as folded.
+    pub known: bool,
     /// The journal this run has written, once it has.
     pub journal: OnceLock<Version>,
 }
@@ -94,6 +97,7 @@ impl Folding<'_> {
         };
         let resume = self.resume.map(|resume| (resume, job.lake));
         let mut window = reading.run(shaper, batches, resume, staging).await?;
+        same_collection::check(job.source, self.described, ns).await?;
         let first = found.schema.as_ref().is_none_or(|(schema, _)| schema.ids.is_empty());
         self.judge(&window, first, record)?;
         let table = Arc::new(window.shaper.table().clone().brought_by(job.run_id));
@@ -108,7 +112,8 @@ impl Folding<'_> {
         self.refuse_unknown(&found, listed.as_ref(), full)?;
         let folders = window.shaper.partitions().to_vec();
         let mut places = self.places(&found, &mut window, &folders, listed, &shapes, scratch.path()).await?;
-        if self.view && places.resolution.repeated > 0 {
+        // Nothing keeps the `_id`s of a view unique.
+        if self.described.kind == CollectionKind::View && places.resolution.repeated > 0 {
             if job.source.retries(ns) > 0 {
                 return Err(Error::new(Kind::Source, "reading the view broke off and had to begin again")
                     .hint("run it again: a view can only be read in one go"));
@@ -124,7 +129,9 @@ impl Folding<'_> {
             shrink::check(stored, known, job)?;
         }
 
-        let tasks = self.tasks(&window, &folders, &mut places, &found, full).await?;
+        let leaving: BTreeMap<String, u64> =
+            places.resolution.moved_out.iter().map(|(from, ids)| (from.clone(), ids.len() as u64)).collect();
+        let tasks = self.tasks(&window, &folders, &mut places, &found, full);
         let retyped = self.retyped(&found, &tasks, shapes.as_ref()).await?;
         let retyping = !retyped.is_empty();
         if let Some(lease) = self.lease {
@@ -139,12 +146,16 @@ impl Folding<'_> {
                 rebuild: full && found.rebuild && !places.files.is_empty(),
                 forget_schema: self.forget_schema(),
                 allow_shrink: self.allow_shrink(),
+                beside: 0,
             };
             let version = journal.store(job.lake, ns, self.unfinished.journal.clone()).await?;
             let version = self.journal.get_or_init(|| version);
             if let Err(lost) = lease.check() {
-                // Nothing follows from it, so it must not make work for the run that took over.
-                Journal::remove(job.lake, ns, version.clone()).await?;
+                // Nothing follows from it, so it must not make work for the run that took over, unless it stands for a
+                // dead run's as well: that one's work is still to be finished.
+                if self.unfinished.run_id.is_none() {
+                    Journal::remove(job.lake, ns, version.clone()).await?;
+                }
                 return Err(lost);
             }
             // Before the data: a file never holds a column that the schema does not know.
@@ -181,8 +192,7 @@ impl Folding<'_> {
         let done = land_all(&workshop, tasks, &places.resolution.targets, &window.staged, &step).await?;
 
         let mut head = std::mem::take(&mut places.head);
-        let gone =
-            self.remove_unread(&workshop, &places.files, &written, full, &head, &places.resolution.moved_out).await?;
+        let gone = self.remove_unread(&workshop, &places.files, &written, full, &head, &leaving).await?;
         record.rows.deleted += gone.1;
         record.files.deleted += gone.0.len() as u64;
         for partition in &gone.0 {
@@ -343,44 +353,38 @@ impl Folding<'_> {
         Ok(())
     }
 
-    /// Data files without a schema state belong to nobody this run knows.
+    /// Data files without a schema state belong to nobody this run knows; and without one, a window would make a table
+    /// of recent documents only.
     fn refuse_unknown(&self, found: &Found, listed: Option<&HashMap<String, Object>>, full: bool) -> Result<()> {
-        let strange = found.schema.is_none() && listed.is_some_and(|files| !files.is_empty());
-        // A first run that died has written its journal and maybe data, and then its schema is there too.
-        if strange && !(full && self.job.options.full) {
-            return Err(Error::new(
-                Kind::Lake,
-                format!(
-                    "the table's folder {} holds data but its schema state is gone",
-                    self.job.spec.namespace.folder()
-                ),
-            )
-            .hint(format!(
-                "move the files away, or build the table anew:\n  {}",
-                command::rebuild(&self.job.settings.named, &self.job.spec.namespace, false)
-            )));
+        if found.schema.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let strange = listed.is_some_and(|files| !files.is_empty());
+        let folder = self.job.spec.namespace.folder();
+        // A first run that died has written its journal and maybe data, and then its schema is there too.
+        let wrong = match (strange, self.known) {
+            (true, _) if !(full && self.job.options.full) => {
+                format!("the table's folder {folder} holds data but its schema state is gone")
+            }
+            (false, true) if self.decision.window_from().is_some() => {
+                format!("{folder} has a watermark but its schema state and its data are gone")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(Kind::Lake, wrong).hint(format!(
+            "restore them from the bucket's versions or a backup, or build the table anew:\n  {}",
+            command::rebuild(&self.job.settings.named, &self.job.spec.namespace, false)
+        )))
     }
 
     /// One task for each partition that gains or may lose rows.
-    async fn tasks(
-        &self,
-        window: &Window,
-        folders: &[String],
-        places: &mut Places,
-        found: &Found,
-        full: bool,
-    ) -> Result<Vec<Task>> {
-        let mut moved_out = places.resolution.moved_out.clone();
-        let elsewhere: Vec<&str> =
-            moved_out.keys().map(String::as_str).filter(|p| !places.files.contains_key(*p)).collect();
-        let more = self.look(elsewhere.into_iter()).await?;
-        places.files.extend(more);
+    fn tasks(&self, window: &Window, folders: &[String], places: &mut Places, found: &Found, full: bool) -> Vec<Task> {
+        // Taken, not copied: a window may move millions of ids.
+        let mut moved_out = std::mem::take(&mut places.resolution.moved_out);
         let mut tasks = Vec::new();
         for ordinal in window.staged.rows().into_keys() {
             let Some(partition) = folders.get(ordinal as usize) else { continue };
-            let set = |sets: &HashMap<u32, HashSet<u128>>| Arc::new(sets.get(&ordinal).cloned().unwrap_or_default());
+            let set = |sets: &mut HashMap<u32, HashSet<u128>>| Arc::new(sets.remove(&ordinal).unwrap_or_default());
             tasks.push(Task {
                 stored: places.known(partition),
                 ordinal: Some(ordinal),
@@ -389,10 +393,10 @@ impl Folding<'_> {
                     replace: full,
                     moved_out: Arc::new(moved_out.remove(partition).unwrap_or_default()),
                     moved_stay: false,
-                    moved_in: set(&places.resolution.moved_in),
-                    rejected: set(&places.resolution.rejected),
+                    moved_in: set(&mut places.resolution.moved_in),
+                    rejected: set(&mut places.resolution.rejected),
                 },
-                losers: Arc::new(places.resolution.losers.get(&ordinal).cloned().unwrap_or_default()),
+                losers: Arc::new(places.resolution.losers.remove(&ordinal).unwrap_or_default()),
                 overwrite: found.rebuild,
                 partition: partition.clone(),
             });
@@ -410,7 +414,7 @@ impl Folding<'_> {
                 });
             }
         }
-        Ok(tasks)
+        tasks
     }
 
     /// Files beyond `tasks` that may hold a column whose type has changed.
@@ -439,8 +443,8 @@ impl Folding<'_> {
         Ok(())
     }
 
-    /// A full run removes the files none of whose rows it read; returns their partitions, and how
-    /// many of their rows are not in another partition now.
+    /// A full run removes the files none of whose rows it read; returns their partitions, and how many of their rows are
+    /// not in another partition now; `leaving` says how many left each of them.
     async fn remove_unread(
         &self,
         workshop: &Workshop<'_>,
@@ -448,7 +452,7 @@ impl Folding<'_> {
         written: &HashSet<String>,
         full: bool,
         head: &Head,
-        moved_out: &BTreeMap<String, HashSet<u128>>,
+        leaving: &BTreeMap<String, u64>,
     ) -> Result<(Vec<String>, u64)> {
         let mut gone = (Vec::new(), 0);
         if !full {
@@ -456,7 +460,7 @@ impl Folding<'_> {
         }
         for (partition, object) in files.iter().filter(|(partition, _)| !written.contains(*partition)) {
             workshop.remove(object).await?;
-            let moved = moved_out.get(partition).map_or(0, |ids| ids.len() as u64);
+            let moved = leaving.get(partition).copied().unwrap_or(0);
             gone.1 += head.files.get(partition).map_or(0, |f| f.rows.saturating_sub(moved));
             gone.0.push(partition.clone());
         }

@@ -4,8 +4,9 @@
 use super::partitions::{Done, Known, PARTITIONS_UNDER_WAY, Task, Workshop};
 use crate::error::Result;
 use crate::merge::stage::Staged;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Lands `tasks`; `targets` says for each partition that loses rows the ordinals they went to.
 pub async fn land_all(
@@ -57,13 +58,21 @@ async fn run(
     staged: &Staged,
     landed: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Done>> {
-    stream::iter(tasks)
-        .map(|task| async move {
+    // Writes that are under way when one fails are waited for: the lease is given back then, and what was written after
+    // that would lie beside the work of the next run, which does not know of it.
+    let failed = AtomicBool::new(false);
+    let ended: Vec<Result<Option<Done>>> = stream::iter(tasks)
+        .map(|task| async {
+            if failed.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let done = workshop.run(task, staged).await;
+            failed.fetch_or(done.is_err(), Ordering::Relaxed);
             landed(1);
-            done
+            done.map(Some)
         })
         .buffer_unordered(PARTITIONS_UNDER_WAY)
-        .try_collect()
-        .await
+        .collect()
+        .await;
+    ended.into_iter().filter_map(Result::transpose).collect()
 }

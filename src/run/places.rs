@@ -13,10 +13,18 @@ use crate::merge::stored::StoredFile;
 use crate::model::window::Scope;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What places are looked up with.
+struct Base<'a> {
+    folders: &'a [String],
+    shapes: &'a Arc<dyn Shapes>,
+    scratch: &'a Path,
+}
+
 /// Where the ids of a window stand.
+#[derive(Default)]
 pub(super) struct Places {
     /// The index of the table as it was found, or as it was built anew.
     pub head: Head,
@@ -83,36 +91,39 @@ impl Folding<'_> {
                 && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
         };
         let usable = stored_head.filter(|head| agrees(head, &files, full) && (full || !head.outgrown()));
-        let mut anew = usable.is_none() || full;
         let (standing, opened) = match &usable {
             Some(head) if !full && Standing::pays(head, folders, window.ids.len()) => {
                 self.standing(folders, &files, shapes.as_ref()).await?
             }
             _ => Default::default(),
         };
-        let (mut head, rebuilt) = match usable {
-            Some(head) => (head, Resolution::default()),
-            None if found.rebuild => (Head::default(), Resolution::default()),
-            None => self.rebuild_index(shapes, scratch).await?,
+        let base = Base { folders, shapes, scratch };
+        let mut places = Places { stored, files, opened, ..Places::default() };
+        if let Some(head) = usable
+            && let Some(resolution) = self.resolve(&base, &head, standing, HashMap::new(), window).await?
+        {
+            self.look_at_old_places(&mut places.files, &resolution).await?;
+            let same = |partition: &String| match (head.files.get(partition), places.files.get(partition)) {
+                (Some(file), Some(object)) => file.is_at(&object.version),
+                (file, object) => file.is_none() && object.is_none(),
+            };
+            // A file that rows leave is written anew: what somebody else did to it would never show again.
+            if resolution.moved_out.keys().all(same) {
+                places.anew = full || resolution.generation == job.run_id;
+                return Ok(Places { head, resolution, ..places });
+            }
+        }
+        places.anew = true;
+        let (mut head, rebuilt) = match found.rebuild {
+            true => (Head::default(), Resolution::default()),
+            false => self.rebuild_index(shapes, scratch).await?,
         };
         head.format = places::FORMAT;
-        let prefix = layout::index_prefix(ns);
-        let newest_wins = job.source.is_dump() && !full;
-        let mut resolve = Resolve {
-            lake: job.lake,
-            prefix: &prefix,
-            head: (!head.generation.is_empty()).then_some(&head),
-            partitions: folders,
-            replace: full,
-            run_id: job.run_id,
-            folder: scratch,
-            local: rebuilt.buckets.into_iter().collect(),
-            standing,
-            stored_times: newest_wins.then(|| StoredTimes::new(job.lake, ns, shapes.as_ref())),
-        };
-        let mut resolution = resolve.run(&mut window.ids).await?;
-        anew |= resolution.generation == job.run_id;
-        let doubles = rebuilt.stale.values().map(|ids| ids.len() as u64).sum();
+        let local = rebuilt.buckets.into_iter().collect();
+        let unusable = || Error::new(Kind::Invariant, "the index that was just built is damaged");
+        let mut resolution =
+            self.resolve(&base, &head, Standing::default(), local, window).await?.ok_or_else(unusable)?;
+        places.doubles = rebuilt.stale.values().map(|ids| ids.len() as u64).sum();
         for (partition, ids) in rebuilt.stale {
             let ordinal = folders.iter().position(|folder| *folder == partition).and_then(|at| u32::try_from(at).ok());
             let coming = ordinal.and_then(|ordinal| resolution.moved_in.get(&ordinal));
@@ -122,7 +133,46 @@ impl Folding<'_> {
                 resolution.moved_out.entry(partition).or_default().extend(leaving);
             }
         }
-        Ok(Places { head, stored, files, opened, resolution, doubles, anew })
+        self.look_at_old_places(&mut places.files, &resolution).await?;
+        Ok(Places { head, resolution, ..places })
+    }
+
+    /// Brings the ids of the window together with an index; none when the index turns out to be damaged.
+    async fn resolve(
+        &self,
+        base: &Base<'_>,
+        head: &Head,
+        standing: Standing,
+        local: HashMap<String, PathBuf>,
+        window: &mut Window,
+    ) -> Result<Option<Resolution>> {
+        let job = self.job;
+        let ns = &job.spec.namespace;
+        let prefix = layout::index_prefix(ns);
+        let full = self.decision.scope == Scope::Full;
+        let newest_wins = job.source.is_dump() && !full;
+        let mut resolve = Resolve {
+            lake: job.lake,
+            prefix: &prefix,
+            head: (!head.generation.is_empty()).then_some(head),
+            partitions: base.folders,
+            replace: full,
+            run_id: job.run_id,
+            folder: base.scratch,
+            local,
+            standing,
+            stored_times: newest_wins.then(|| StoredTimes::new(job.lake, ns, base.shapes.as_ref())),
+        };
+        resolve.run(&mut window.ids).await
+    }
+
+    /// Adds the files that rows leave.
+    async fn look_at_old_places(&self, files: &mut HashMap<String, Object>, resolution: &Resolution) -> Result<()> {
+        let elsewhere: Vec<&str> =
+            resolution.moved_out.keys().map(String::as_str).filter(|folder| !files.contains_key(*folder)).collect();
+        let more = self.look(elsewhere.into_iter()).await?;
+        files.extend(more);
+        Ok(())
     }
 
     /// Opens the files that rows go to and looks which ids stand in them.

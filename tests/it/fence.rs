@@ -247,3 +247,58 @@ async fn a_paused_owner_keeps_a_lake_on_disk() {
     assert_eq!(lake.seen().await, undisturbed.seen().await);
     origin.drop().await;
 }
+
+/// A run that finishes a dead one's work and loses its lease at the journal leaves that work to the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_sleeps_at_its_journal_leaves_the_work_of_a_dead_one_on_record() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    origin.becomes(&before()).await;
+    let (lake, undisturbed) = (table(&origin, Some((&server, "lake"))), table(&origin, None));
+    lake.run(&[], &[]);
+    undisturbed.run(&[], &[]);
+    // Files that no document of the window stands in are still of the old type.
+    origin.becomes(&changed(1)).await;
+    let killed = lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-schema")]);
+    assert_eq!(killed.code, 137, "{killed}");
+    let paused = lake.paused(&[], "before-journal", &[LEASE]).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    signal(&paused, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 1, "{ended}");
+    undisturbed.run(&[], &[]);
+    lake.run(&[], &[]);
+    assert_eq!(lake.seen().await, undisturbed.seen().await);
+    assert_eq!(lake.litter().await, [""; 0]);
+    origin.drop().await;
+}
+
+/// As above, but the owner wakes up while its successor is publishing: that one's journal is the place to leave word in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_paused_owner_adds_while_its_successor_publishes_is_mended_by_the_next_run() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    let with = |site: &str| [before(), vec![at(50, site)]].concat();
+    origin.becomes(&before()).await;
+    let lake = table(&origin, Some((&server, "lake")));
+    lake.run(&[], &[]);
+    origin.becomes(&with("x")).await;
+    let owner = paused(&lake, "before-data").await;
+    origin.becomes(&with("y")).await;
+    let started = Instant::now();
+    while lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-lease")]).code == 1 {
+        assert!(started.elapsed() < SOON, "the lease never gives way");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let under_way = lake.paused(&[], "after-journal", &[]).await;
+    signal(&owner, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(owner.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 1, "{ended}");
+    signal(&under_way, "-CONT");
+    under_way.wait_with_output().expect("wait");
+    lake.run(&[], &[]);
+    let sites: Vec<bool> = lake.seen().await.rows.iter().map(|row| row.starts_with("site=y ")).collect();
+    assert_eq!((sites.len(), sites.iter().filter(|at_y| **at_y).count()), (28, 1), "{:?}", lake.seen().await.rows);
+    assert_eq!(lake.litter().await, [""; 0]);
+    origin.drop().await;
+}

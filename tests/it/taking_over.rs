@@ -85,10 +85,22 @@ async fn a_damaged_index_is_built_anew() {
         format!("database,collection,timestamp_column,partition_by\n{database},bills,updated_at,day=day(updated_at)\n");
     place.write("collections.csv", manifest);
     place.run(&[], 0);
-    let head = place.path().join(format!("lake/_lakefold/index/{database}/bills/head.json.zst"));
+    let folder = place.path().join(format!("lake/_lakefold/index/{database}/bills"));
+    let head = folder.join("head.json.zst");
     let whole = std::fs::read(&head).expect("the head");
-    for (day, damaged) in [(28, &whole[..whole.len() / 2]), (29, b"{}")] {
-        std::fs::write(&head, damaged).expect("damage it");
+    let half_a_head = || std::fs::write(&head, &whole[..whole.len() / 2]).expect("damage it");
+    let no_head = || std::fs::write(&head, b"{}").expect("damage it");
+    // The one bucket of so small a table, of the generation that is there.
+    let bucket = || {
+        let generations = std::fs::read_dir(&folder).expect("list").map(|entry| entry.expect("an entry").path());
+        generations.filter(|path| path.is_dir()).max().expect("a generation").join("0000.parquet")
+    };
+    let half_a_bucket = || std::fs::write(bucket(), b"PAR1").expect("damage it");
+    let no_bucket = || std::fs::remove_file(bucket()).expect("lose it");
+    let damages: [&dyn Fn(); 4] = [&half_a_head, &no_head, &half_a_bucket, &no_bucket];
+    for (day, damage) in (28..).zip(damages) {
+        next_second();
+        damage();
         let bills = Mongod::shared().client().await.database(&database).collection::<Document>("bills");
         let moved = doc! { "$set": { "updated_at": at(&format!("2099-05-{day}T10:00:00Z")) } };
         bills.update_one(doc! { "_id": 2 }, moved).await.expect("move it");
@@ -97,4 +109,29 @@ async fn a_damaged_index_is_built_anew() {
         assert_eq!(ids(&place, &database), [1, 2, 3, 4], "each in one place");
         assert!(zstd::decode_all(std::fs::File::open(&head).expect("a head")).is_ok(), "it was not built anew");
     }
+}
+
+/// A file that was restored behind the index holds rows that have moved since. It is noticed when the next one leaves it,
+/// which is the last moment: the file is written anew then.
+#[tokio::test]
+async fn a_file_that_was_restored_is_noticed_when_a_row_leaves_it() {
+    let database = fresh_database("restored");
+    let place = place(&database).await;
+    let manifest =
+        format!("database,collection,timestamp_column,partition_by\n{database},bills,updated_at,day=day(updated_at)\n");
+    place.write("collections.csv", manifest);
+    let bills = Mongod::shared().client().await.database(&database).collection::<Document>("bills");
+    bills.insert_one(doc! { "_id": 5, "updated_at": at("2024-05-19T11:00:00Z") }).await.expect("insert");
+    place.run(&[], 0);
+    let moves = async |id: i32, day: i32| {
+        let to = doc! { "$set": { "updated_at": at(&format!("2099-05-{day}T10:00:00Z")) } };
+        bills.update_one(doc! { "_id": id }, to).await.expect("move it");
+        place.run(&[], 0);
+    };
+    let file = place.path().join(format!("lake/{database}/bills/day=2024-05-19/data.parquet"));
+    let before = std::fs::read(&file).expect("the file of two rows");
+    moves(2, 28).await;
+    std::fs::write(&file, before).expect("restore it");
+    moves(5, 29).await;
+    assert_eq!(ids(&place, &database), [1, 2, 3, 4, 5], "each in one place");
 }

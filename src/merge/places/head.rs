@@ -68,6 +68,12 @@ impl Head {
         self.files.values().map(|f| f.rows).sum()
     }
 
+    /// Whether there are so many rows that every bucket holds some: one that is not there has been lost.
+    pub fn fills_buckets(&self) -> bool {
+        // Hashes spread evenly: of buckets of 64 ids on average, one in 10^27 is empty.
+        self.rows() >> self.bits >= if self.bits == 0 { 1 } else { 64 }
+    }
+
     /// Whether the table has outgrown its buckets, so that building the index anew pays.
     pub fn outgrown(&self) -> bool {
         Self::bits_for(self.rows()) > self.bits + 2

@@ -5,7 +5,7 @@ use super::resolve::{Resolution, Resolve};
 use super::spool::{Entry, SPOOL_MEMORY, Spool};
 use super::standing::Standing;
 use super::times::ids_and_times;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, Object, layout};
 use crate::merge::plan::Shapes;
 use crate::merge::stored::StoredFile;
@@ -55,7 +55,8 @@ pub async fn rebuild(
         standing: Standing::default(),
         stored_times: None,
     };
-    let resolution = resolve.run(&mut ids).await?;
+    let unusable = || Error::new(Kind::Invariant, "an index that is built from nothing is damaged");
+    let resolution = resolve.run(&mut ids).await?.ok_or_else(unusable)?;
     head.generation.clone_from(&resolution.generation);
     head.bits = resolution.bits;
     Ok((head, resolution))

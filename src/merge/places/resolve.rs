@@ -71,8 +71,9 @@ pub struct Resolution {
 type Fresh = BTreeMap<u32, Vec<(u128, Arc<str>)>>;
 
 impl Resolve<'_> {
-    /// Resolves the ids in `spool`, one group of them at a time.
-    pub async fn run(&mut self, spool: &mut Spool) -> Result<Resolution> {
+    /// Resolves the ids in `spool`, one group of them at a time; none when the index cannot be relied on, because a bucket
+    /// of it is gone or damaged.
+    pub async fn run(&mut self, spool: &mut Spool) -> Result<Option<Resolution>> {
         let anew = self.replace || self.head.is_none();
         let old_bits = self.head.map_or(0, |h| h.bits);
         let mut resolution = Resolution {
@@ -94,7 +95,7 @@ impl Resolve<'_> {
                 if winners.is_empty() {
                     continue;
                 }
-                let old = self.load(number, &mut resolution.found).await?;
+                let Some(old) = self.load(number, &mut resolution.found).await? else { return Ok(None) };
                 self.reject_older(&old, &mut winners, &names, &mut resolution).await?;
                 note_moves(&old, &winners, &names, &mut resolution);
                 if anew {
@@ -118,19 +119,33 @@ impl Resolve<'_> {
         for (number, places) in fresh {
             self.store(number, places, &mut resolution)?;
         }
-        Ok(resolution)
+        Ok(Some(resolution))
     }
 
-    async fn load(&self, bucket: u32, found: &mut HashMap<String, Option<Version>>) -> Result<Bucket> {
-        let Some(head) = self.head else { return Ok(Bucket::default()) };
+    /// A bucket of the index as it stands; none when it is gone or damaged.
+    async fn load(&self, bucket: u32, found: &mut HashMap<String, Option<Version>>) -> Result<Option<Bucket>> {
+        let Some(head) = self.head else { return Ok(Some(Bucket::default())) };
         let key = bucket_key(self.prefix, &head.generation, bucket);
         if let Some(file) = self.local.get(&key) {
             let bytes = std::fs::read(file).or_error(Kind::Lake, "read an index bucket from local disk")?;
-            return Bucket::decode(bytes.into());
+            return Bucket::decode(bytes.into()).map(Some);
         }
         let (bytes, version) = self.lake.get(&key).await?.unzip();
+        let bucket = match bytes.map(Bucket::decode) {
+            Some(Ok(bucket)) => bucket,
+            // Ids are never looked up where they are not: their rows would be doubled.
+            Some(Err(error)) => {
+                tracing::warn!("the index of places is damaged: {error}");
+                return Ok(None);
+            }
+            None if head.fills_buckets() => {
+                tracing::warn!("a bucket of the index of places is gone");
+                return Ok(None);
+            }
+            None => Bucket::default(),
+        };
         found.insert(key, version);
-        bytes.map_or_else(|| Ok(Bucket::default()), Bucket::decode)
+        Ok(Some(bucket))
     }
 
     /// Takes out of `winners` those whose stored row is newer.
@@ -271,7 +286,7 @@ mod tests {
         hashes.iter().for_each(|&hash| spool.push(entry(hash)).unwrap());
         let head = Head { generation: "g".into(), ..Head::default() };
         let partitions = ["p=new".to_owned()];
-        let resolution = against(&lake, &head, &partitions, folder.path()).run(&mut spool).await.unwrap();
+        let resolution = against(&lake, &head, &partitions, folder.path()).run(&mut spool).await.unwrap().unwrap();
         let [(key, file)] = resolution.buckets.as_slice() else { panic!("{:?}", resolution.buckets) };
         assert_eq!(*key, bucket_key("index/", "g", 0));
         let bucket = Bucket::decode(std::fs::read(file).unwrap().into()).unwrap();
@@ -299,7 +314,7 @@ mod tests {
             hashes.iter().for_each(|&hash| spool.push(entry(hash)).unwrap());
             let standing = standing(0, &[1, 1 << 127]);
             let mut resolve = Resolve { standing, ..against(&lake, &head, &partitions, folder.path()) };
-            resolve.run(&mut spool).await.unwrap()
+            resolve.run(&mut spool).await.unwrap().unwrap()
         };
         let in_place = resolved(&[1, 1 << 127]).await;
         assert_eq!((in_place.known, in_place.found.len(), in_place.buckets.len()), (2, 0, 0));

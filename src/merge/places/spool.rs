@@ -3,12 +3,13 @@
 use super::head::bucket_of;
 use crate::error::{Kind, Result, ResultExt};
 use crate::merge::scratch;
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The spool is cut into `2^SPOOL_BITS` parts when it does not fit into memory.
-const SPOOL_BITS: u32 = 6;
+const SPOOL_BITS: u32 = 8;
 
 /// Bytes of ids that a run keeps in memory before they go to local disk.
 pub const SPOOL_MEMORY: usize = 8 << 20;
@@ -65,13 +66,15 @@ impl Spool {
         self.entries == 0
     }
 
-    /// Calls `visit` with all entries in groups that share their leading hash bits, so that no group needs the
-    /// memory of the whole; entries of one id are always in one group.
-    pub fn groups(&mut self) -> Result<Vec<Group>> {
+    /// All entries in groups that share their leading hash bits, so that no group needs the memory of the whole; entries
+    /// of one id are always in one group. May be asked again.
+    pub fn groups(&mut self) -> Result<Vec<Group<'_>>> {
         if !self.spilled {
-            return Ok(vec![Group::Memory(std::mem::take(&mut self.memory))]);
+            return Ok(vec![Group::Memory(&mut self.memory)]);
         }
-        self.spill()?;
+        if !self.memory.is_empty() {
+            self.spill()?;
+        }
         Ok((0..1 << SPOOL_BITS).map(|part| Group::Disk(self.path(part))).collect())
     }
 
@@ -110,27 +113,31 @@ impl Spool {
 }
 
 /// A group of entries, loaded when its turn comes.
-pub enum Group {
-    Memory(Vec<Entry>),
+pub enum Group<'a> {
+    Memory(&'a mut Vec<Entry>),
     Disk(PathBuf),
 }
 
-impl Group {
+impl<'a> Group<'a> {
     /// The entries, sorted by hash, the newest reading of each id first.
-    pub fn load(self) -> Result<Vec<Entry>> {
-        let mut entries = match self {
-            Group::Memory(entries) => entries,
+    pub fn load(self) -> Result<Cow<'a, [Entry]>> {
+        let order = |a: &Entry, b: &Entry| {
+            a.hash.cmp(&b.hash).then(b.modified_ms.cmp(&a.modified_ms)).then(b.sequence.cmp(&a.sequence))
+        };
+        match self {
+            Group::Memory(entries) => {
+                entries.sort_unstable_by(order);
+                Ok(Cow::Borrowed(entries))
+            }
             Group::Disk(path) => {
                 let mut bytes = Vec::new();
                 let doing = "read the ids of the window from local disk";
                 File::open(&path).or_error(Kind::Lake, doing)?.read_to_end(&mut bytes).or_error(Kind::Lake, doing)?;
-                bytes.chunks_exact(ENTRY_BYTES).map(parse).collect()
+                let mut entries: Vec<Entry> = bytes.chunks_exact(ENTRY_BYTES).map(parse).collect();
+                entries.sort_unstable_by(order);
+                Ok(Cow::Owned(entries))
             }
-        };
-        entries.sort_unstable_by(|a, b| {
-            a.hash.cmp(&b.hash).then(b.modified_ms.cmp(&a.modified_ms)).then(b.sequence.cmp(&a.sequence))
-        });
-        Ok(entries)
+        }
     }
 }
 
@@ -169,10 +176,16 @@ mod tests {
         let mut found: Vec<u64> = Vec::new();
         for group in spool.groups().unwrap() {
             let entries = group.load().unwrap();
-            assert!(entries.windows(2).all(|pair| bucket_of(pair[0].hash, 6) == bucket_of(pair[1].hash, 6)));
+            assert!(
+                entries
+                    .windows(2)
+                    .all(|pair| bucket_of(pair[0].hash, SPOOL_BITS) == bucket_of(pair[1].hash, SPOOL_BITS))
+            );
             found.extend(entries.iter().inspect(|e| assert_eq!(e.hash, hash(e.sequence))).map(|e| e.sequence));
         }
         found.sort_unstable();
         assert_eq!(found, (0..500).collect::<Vec<_>>());
+        let again: usize = spool.groups().unwrap().into_iter().map(|group| group.load().unwrap().len()).sum();
+        assert_eq!(again, 500);
     }
 }
