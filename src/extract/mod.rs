@@ -42,6 +42,10 @@ pub trait Source: Send + Sync {
     /// and `system.*`.
     async fn describe(&self, namespace: &Namespace, timestamp: Option<&FieldPath>) -> Result<Described>;
 
+    /// Whether the name still stands for what [`Source::describe`] found: asked anew each time. A collection that was
+    /// dropped and made again, renamed, or restored from a backup is another one.
+    async fn is_same(&self, namespace: &Namespace, described: &Described) -> Result<bool>;
+
     /// Reads a collection. The stream ends after its first error; batches are never empty.
     ///
     /// A [`Scope::Since`] yields exactly the documents whose modified time is `from_ms` or later. Must be polled
@@ -90,10 +94,13 @@ pub struct ReadRequest {
 }
 
 /// What is known of a collection before it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// What it is.
     pub kind: CollectionKind,
+    /// What tells it from another collection that had or will have its name: the server's UUID. `None`: views, dumps,
+    /// and where the server does not tell.
+    pub identity: Option<String>,
     /// Documents, by the server's counters; `None` where it has none.
     pub documents: Option<u64>,
     /// Bytes of BSON (of a dump: of its file), likewise.

@@ -30,12 +30,22 @@ impl Namespace {
 
     /// What to type into `mongosh` so that windows over `path` are read over an index; one word, whatever the names.
     pub fn create_index(&self, path: &FieldPath) -> String {
-        // JavaScript reads JSON's texts as its own.
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let (database, collection, path) =
-            (quoted(&self.database), quoted(&self.collection), quoted(&path.to_string()));
-        format!("db.getSiblingDB({database}).getCollection({collection}).createIndex({{{path}:1}})")
+        format!("{}.createIndex({{{}:1}})", self.in_mongosh(), quoted(&path.to_string()))
     }
+
+    /// What to type into `mongosh` to read every document, without seeing one.
+    pub fn read_all(&self) -> String {
+        format!("{}.find().itcount()", self.in_mongosh())
+    }
+
+    fn in_mongosh(&self) -> String {
+        format!("db.getSiblingDB({}).getCollection({})", quoted(&self.database), quoted(&self.collection))
+    }
+}
+
+/// A text in JavaScript, which reads JSON's as its own.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 impl fmt::Display for Namespace {

@@ -3,34 +3,28 @@
 /// Drops what stands between quotes and the credentials of URLs: servers quote field values and passwords there.
 ///
 /// `E11000 duplicate key { name: "Asha" }` becomes `E11000 duplicate key { name: "…" }`, and
-/// `mongodb://user:secret@host` becomes `mongodb://…@host`. An apostrophe inside a word opens no quotation.
+/// `mongodb://user:secret@host` becomes `mongodb://…@host`. An apostrophe inside a word opens no quotation. What is
+/// quoted may hold the quote itself, as `'O'Brien'` does, so a quotation ends at the last one of its kind.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
+    let mut rest = text;
     let mut previous = ' ';
-    while let Some(c) = chars.next() {
+    while let Some(c) = rest.chars().next() {
         let opens = matches!(c, '"' | '`') || (c == '\'' && !previous.is_alphanumeric());
+        rest = &rest[c.len_utf8()..];
         out.push(c);
         previous = c;
         if !opens {
             continue;
         }
-        let mut escaped = false;
-        let mut closed = false;
-        for inner in chars.by_ref() {
-            if escaped {
-                escaped = false;
-            } else if inner == '\\' {
-                escaped = true;
-            } else if inner == c {
-                closed = true;
-                break;
-            }
-        }
         out.push('…');
-        if closed {
-            out.push(c);
-        }
+        rest = match rest.rsplit_once(c) {
+            Some((_, after)) => {
+                out.push(c);
+                after
+            }
+            None => "",
+        };
     }
     url_credentials(&out)
 }
@@ -64,6 +58,8 @@ mod tests {
         assert_eq!(quoted(r#"bad value "Asha \" Rao" in name"#), r#"bad value "…" in name"#);
         assert_eq!(quoted("can't parse 'Rao'"), "can't parse '…'");
         assert_eq!(quoted("open \"never closed"), "open \"…");
+        assert_eq!(quoted("parse number 'O'Brien 12' in $convert"), "parse number '…' in $convert");
+        assert_eq!(quoted(r#"key { a: "x", b: "y" } of `z`"#), r#"key { a: "…" } of `…`"#);
         assert_eq!(quoted("mongodb://u:p%40@h:1/db refused"), "mongodb://…@h:1/db refused");
     }
 }

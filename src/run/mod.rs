@@ -25,6 +25,7 @@ mod recover;
 pub mod report;
 mod resume;
 mod retyping;
+mod same_collection;
 pub mod schema;
 mod scope;
 mod scratch;

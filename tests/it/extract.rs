@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 /// 2024-05-01T00:00:00Z
 const MAY: i64 = 1_714_521_600_000;
 
-fn source_at(uri: &str) -> Arc<dyn Source> {
+/// A source by its URI, without an overlap.
+pub fn source_at(uri: &str) -> Arc<dyn Source> {
     let settings = SourceSettings {
         uri: Secret::new(uri.into()),
         read_preference: "secondaryPreferred".into(),
@@ -35,7 +36,8 @@ fn source_at(uri: &str) -> Arc<dyn Source> {
     open(&settings, "20240501T000000Z-abcdef").expect("a source")
 }
 
-fn request(database: &str, collection: &str, scope: Scope) -> ReadRequest {
+/// How a collection with the timestamp `at` is read.
+pub fn request(database: &str, collection: &str, scope: Scope) -> ReadRequest {
     ReadRequest {
         namespace: Namespace { database: database.into(), collection: collection.into() },
         scope,

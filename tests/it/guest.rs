@@ -65,6 +65,35 @@ async fn a_window_without_an_index_is_named_with_the_command_that_makes_one() {
     database.drop().await.expect("drop");
 }
 
+/// An index may leave documents out for a field that is not the timestamp: no window is read over it, and the warning
+/// asks for another.
+#[tokio::test]
+async fn an_index_that_leaves_documents_out_serves_no_window() {
+    // More than are read at a glance, which leaves the choice of the index to the server.
+    const DOCUMENTS: i32 = 3000;
+    let database = database().await;
+    let documents = database.collection::<Document>("c");
+    let some_placed = |id: i32| {
+        let mut document = document(id, 10);
+        if id % 3 == 0 {
+            document.insert("location", doc! { "type": "Point", "coordinates": [f64::from(id % 90), 10.5] });
+        }
+        document
+    };
+    documents.insert_many((0..DOCUMENTS).map(some_placed)).await.expect("insert");
+    let keys = doc! { "updated_at": 1, "location": "2dsphere" };
+    documents.create_index(mongodb::IndexModel::builder().keys(keys).build()).await.expect("index");
+    let place = place("", &format!("database,collection,timestamp_column\n{},c,updated_at\n", database.name()));
+    place.run(&[], 0);
+    touch(&documents).await;
+    let record = place.run(&[], 0);
+    let collection = &record["collections"][0];
+    assert_eq!(collection["rows"]["updated"], DOCUMENTS, "{record:#}");
+    let warning = collection["warnings"][0].as_str().expect("a warning");
+    assert!(warning.contains("no index on updated_at") && warning.contains("createIndex"), "{record:#}");
+    database.drop().await.expect("drop");
+}
+
 /// The bound holds for all collections of a run together.
 #[tokio::test]
 async fn a_rate_is_kept_by_all_collections_together() {

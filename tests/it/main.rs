@@ -32,6 +32,7 @@ mod queries;
 mod readers;
 mod replica;
 mod report;
+mod restored;
 mod resume;
 mod s3;
 mod signals;

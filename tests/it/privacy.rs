@@ -19,7 +19,8 @@ const HASH_KEY: &str = "hash-key-9f3c";
 const S3_SECRET: &str = "s3-secret-4b1d";
 
 /// Parts of every value that documents hold; each is unlike anything else the program could say.
-const CONTENT: [&str; 7] = ["Zebediah", "Quartermain", "zq@clinic", "patient-zq", "ward-zq", "key-zq", "4155550123"];
+const CONTENT: [&str; 8] =
+    ["Zebediah", "Quartermain", "zq@clinic", "patient-zq", "ward-zq", "key-zq", "4155550123", "98765432109876"];
 
 /// What was said, and by what.
 #[derive(Default)]
@@ -231,6 +232,8 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
         scene.lakefold(&["query", "-e", sql], &[1]);
     }
 
+    views_that_fail(server, &mut scene).await;
+
     // A pin that refuses, another way to partition, a table that shrinks.
     scene.place.write("pins.csv", "database,collection,path,type\nh,patients,name,bigint\n");
     scene.lakefold(&["run"], &[1]);
@@ -263,6 +266,9 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
         server.uri_of("reader", WRONG),
         format!("mongodb://reader:{PASSWORD}@127.0.0.1:{}/?serverSelectionTimeoutMS=200", free_port()),
         format!("mongodb://reader:{PASSWORD}@[::1/"),
+        // A `?` that is not percent-encoded ends what could be a host with its port.
+        format!("mongodb://reader:{PASSWORD}?@127.0.0.1/"),
+        format!("mongodb://reader:27017?{PASSWORD}=@127.0.0.1/"),
         format!("mongodb://reader:{PASSWORD}@127.0.0.1/?tls=true&tlsCertificateKeyFilePassword={WRONG}&nonsense=1"),
     ] {
         scene.environment(&uri, "file:lake");
@@ -276,6 +282,34 @@ async fn at_a_server(server: &Mongod, said: &mut Said, format: &'static str) {
     scene.lakefold(&["run"], &[2]);
     let Scene { place, said, .. } = scene;
     said.note_files(&place);
+}
+
+/// Views whose pipelines fail on what documents hold: the server quotes it, in quotes that it holds itself and without.
+async fn views_that_fail(server: &Mongod, scene: &mut Scene<'_>) {
+    let database = server.client().await.database("h");
+    let notes = database.collection::<Document>("notes");
+    let account = "98765432109876".parse::<mongodb::bson::Decimal128>().expect("a decimal");
+    let all = [doc! { "_id": 1, "note": "O'Brien 12 Zebediah" }, doc! { "_id": 2, "account": account }];
+    notes.insert_many(all).await.expect("insert");
+    let mut manifest = "database,collection,timestamp_column,partition_by,hash\n".to_owned();
+    for (name, field) in [("of_texts", "$note"), ("of_numbers", "$account")] {
+        let pipeline = [doc! { "$addFields": { "n": { "$toInt": field } } }];
+        let view = doc! { "create": name, "viewOn": "notes", "pipeline": &pipeline[..] };
+        database.run_command(view).await.expect("create a view");
+        manifest += &format!("h,{name},,,\n");
+    }
+    scene.place.write("collections.csv", manifest);
+    let ended = scene.lakefold(&["run", "--json"], &[1]);
+    for words in ["MongoDB answers with error 241 (ConversionFailure)", r#"getCollection(\"of_texts\").find()"#] {
+        assert!(ended.stdout.contains(words), "{words}\n{ended}");
+    }
+    for command in ["check", "plan", "init"] {
+        scene.lakefold(&[command], &[0, 1]);
+    }
+    for name in ["of_texts", "of_numbers", "notes"] {
+        database.collection::<Document>(name).drop().await.expect("drop");
+    }
+    scene.manifest("site=site");
 }
 
 fn at_a_dump(said: &mut Said, format: &'static str) {

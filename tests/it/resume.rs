@@ -138,6 +138,34 @@ async fn what_does_not_fit_any_more_is_read_again() {
     assert_eq!((lake.litter().await, lake.seen().await.rows), (Vec::new(), whole.rows));
 }
 
+/// The name is the same, the documents are not: of another cluster, or of a collection that was made again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_staged_of_another_collection_is_read_again() {
+    let (server, elsewhere) = (Mongod::start(), Mongod::start());
+    let collection = filled(&server).await;
+    let few = || (0..2_000).map(|id| document(id * 20));
+    let others = elsewhere.client().await.database("db").collection::<Document>("c");
+    others.insert_many(few()).await.expect("insert");
+    let undisturbed = OneTable::of(elsewhere.uri(), "db", ROW, None);
+    undisturbed.run(&[], &[]);
+    let whole = undisturbed.seen().await.rows;
+
+    let lake = killed(&server, 2);
+    let environment = lake.path().join("env/test.toml");
+    let text = std::fs::read_to_string(&environment).expect("the environment");
+    std::fs::write(&environment, text.replace(server.uri(), elsewhere.uri())).expect("write");
+    let record = lake.run(&[], &[EVERY]);
+    assert_eq!(record["rows"]["resumed"], Value::Null, "another cluster: {record:#}");
+    assert_eq!((lake.litter().await, lake.seen().await.rows), (Vec::new(), whole.clone()));
+
+    let lake = killed(&server, 2);
+    collection.drop().await.expect("drop");
+    collection.insert_many(few()).await.expect("insert");
+    let record = lake.run(&[], &[EVERY]);
+    assert_eq!(record["rows"]["resumed"], Value::Null, "made again: {record:#}");
+    assert_eq!((lake.litter().await, lake.seen().await.rows), (Vec::new(), whole));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_that_dies_while_it_publishes_reads_nothing_again() {
     let server = Mongod::start();

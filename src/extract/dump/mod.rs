@@ -82,15 +82,16 @@ impl Dump {
                 return Err(refuse_time_series(namespace));
             }
         }
-        for (suffix, gzipped) in [(".bson", false), (".bson.gz", true)] {
-            let path = with(suffix);
-            match std::fs::metadata(&path) {
-                Ok(found) => return Ok(Found { path, gzipped, bytes: found.len() }),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error).or_error(Kind::Source, format!("find {}", path.display())),
+        match (found(with(".bson"), false)?, found(with(".bson.gz"), true)?) {
+            // Nothing tells which of them is of this dump.
+            (Some(plain), Some(packed)) => {
+                let (plain, packed) = (plain.path.display(), packed.path.display());
+                Err(Error::new(Kind::Source, format!("{plain} and {packed} are both there, of one collection"))
+                    .hint("remove the one that an earlier dump has left"))
             }
+            (Some(found), None) | (None, Some(found)) => Ok(found),
+            (None, None) => Err(missing(namespace, &format!("in the dump {}", self.root.display()))),
         }
-        Err(missing(namespace, &format!("in the dump {}", self.root.display())))
     }
 
     fn portions(&self, request: ReadRequest) -> Result<Portions> {
@@ -123,11 +124,17 @@ impl Source for Dump {
         let found = self.find(namespace)?;
         Ok(Described {
             kind: CollectionKind::Collection,
+            identity: None,
             documents: None,
             // The size of a packed file says nothing of its documents.
             bytes: (!found.gzipped).then_some(found.bytes),
             timestamp_indexed: None,
         })
+    }
+
+    /// A dump is a picture of a moment, and its file was opened once.
+    async fn is_same(&self, _namespace: &Namespace, _described: &Described) -> Result<bool> {
+        Ok(true)
     }
 
     fn read(&self, request: ReadRequest) -> BoxStream<'static, Result<RawBatch>> {
@@ -221,6 +228,14 @@ fn unescape(name: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn found(path: PathBuf, gzipped: bool) -> Result<Option<Found>> {
+    match std::fs::metadata(&path) {
+        Ok(found) => Ok(Some(Found { path, gzipped, bytes: found.len() })),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).or_error(Kind::Source, format!("find {}", path.display())),
+    }
 }
 
 fn metadata(path: &Path, gzipped: bool) -> Result<Metadata> {

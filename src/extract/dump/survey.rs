@@ -34,6 +34,8 @@ impl Dump {
             }
         }
         found.sort();
+        // Plain and gzipped: one collection, which cannot be read until one of its files is gone.
+        found.dedup();
         Ok(found)
     }
 

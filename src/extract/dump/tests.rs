@@ -65,6 +65,20 @@ async fn plain_and_gzipped_files_give_the_same() {
 }
 
 #[tokio::test]
+async fn a_collection_in_two_files_is_refused() {
+    let (old, new) = (bson(2), gzip(&bson(3)));
+    let (folder, dump) = dump(&[("h/c.bson", &old), ("h/c.bson.gz", &new)]);
+    let error = read(&dump, "h.c", Scope::Full).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Source);
+    let text = error.explained();
+    assert!(text.contains("h/c.bson and ") && text.contains("h/c.bson.gz are") && text.contains("remove"), "{text}");
+    assert_eq!(dump.describe(&Namespace::parse("h.c").unwrap(), None).await.unwrap_err().explained(), text);
+    assert_eq!(dump.collections().await.unwrap().len(), 1);
+    std::fs::remove_file(folder.path().join("h/c.bson")).unwrap();
+    assert_eq!(read(&dump, "h.c", Scope::Full).await.unwrap(), [0, 1, 2]);
+}
+
+#[tokio::test]
 async fn damage_is_named_by_file_and_byte() {
     let bytes = bson(3);
     let each = bytes.len() / 3;

@@ -19,7 +19,7 @@ pub(super) async fn bound(connection: &Connection) -> Result<Bound> {
     if let Err(error) = admitted
         && is_refused(&error)
     {
-        return Err(explain(Kind::Unavailable, &error, "log in to MongoDB"));
+        return Err(explain(Kind::Unavailable, &error, "log in to MongoDB", None));
     }
     from_hello(&reply)
 }
@@ -41,7 +41,7 @@ async fn hello(connection: &Connection) -> Result<Document> {
             Err(error) if is_transient(&error) && !is_unreachable(&error) && tries < TRIES => {
                 tokio::time::sleep(backoff(tries)).await;
             }
-            reply => return reply.map_err(|error| explain(Kind::Unavailable, &error, DOING)),
+            reply => return reply.map_err(|error| explain(Kind::Unavailable, &error, DOING, None)),
         }
     }
 }

@@ -5,8 +5,8 @@ use super::layout::Layout;
 use super::member::Members;
 use super::rate::Rate;
 use crate::error::{Error, Kind, Result};
+use crate::extract::CollectionKind;
 use crate::model::collection::Namespace;
-use crate::model::redact;
 use crate::model::secret::Secret;
 use crate::model::settings::SourceSettings;
 use bson::{Document, doc};
@@ -43,9 +43,11 @@ pub(super) struct Connection {
 
 impl Connection {
     pub fn new(settings: &SourceSettings, run_id: &str) -> Result<Self> {
-        ConnectionString::parse(settings.uri.expose()).map_err(|error| {
-            Error::new(Kind::Input, format!("[source] uri: {}", redact::quoted(&error.kind.to_string())))
-                .hint("special characters in user and password must be percent-encoded")
+        // The driver's text quotes what it stumbled over: of `reader:se?cret@host` that is half of the password.
+        ConnectionString::parse(settings.uri.expose()).map_err(|_| {
+            Error::new(Kind::Input, "[source] uri cannot be read as a connection string of MongoDB").hint(
+                "special characters in user and password must be percent-encoded; then check the names of options",
+            )
         })?;
         Ok(Self {
             uri: settings.uri.clone(),
@@ -67,7 +69,7 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<Client> {
-        let failed = |error| failure::explain(Kind::Unavailable, &error, "connect to MongoDB");
+        let failed = |error| failure::explain(Kind::Unavailable, &error, "connect to MongoDB", None);
         let options = self.options().await.map_err(failed)?;
         self.direct.store(options.direct_connection.unwrap_or(false), Ordering::Relaxed);
         Client::with_options(options).map_err(failed)
@@ -101,7 +103,8 @@ impl Connection {
 
     /// As [`failure::explain`], with the command that grants what this connection's user lacks.
     pub fn explain(&self, error: &mongodb::error::Error, namespace: &Namespace, doing: &str) -> Error {
-        let told = failure::explain(Kind::Source, error, doing);
+        let view = self.layout(namespace).is_some_and(|layout| layout.kind == CollectionKind::View);
+        let told = failure::explain(Kind::Source, error, doing, view.then_some(namespace));
         let credential = ConnectionString::parse(self.uri.expose()).ok().and_then(|uri| uri.credential);
         match credential {
             Some(Credential { username: Some(user), source, .. }) if failure::is_forbidden(error) => {
@@ -183,14 +186,43 @@ fn read_preference(name: &str) -> Result<ReadPreference> {
     }
 }
 
-/// The command that lists a database's collections of one name.
-pub(super) fn list_collections(name: &str) -> Document {
-    doc! { "listCollections": 1, "filter": { "name": name }, "nameOnly": true, "authorizedCollections": true }
+/// The command that lists a database's collections of one name; names and types alone may be listed by more users.
+pub(super) fn list_collections(name: &str, name_only: bool) -> Document {
+    doc! { "listCollections": 1, "filter": { "name": name }, "nameOnly": name_only, "authorizedCollections": true }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(uri: &str) -> SourceSettings {
+        SourceSettings {
+            uri: Secret::new(uri.into()),
+            read_preference: "primary".into(),
+            overlap: Duration::ZERO,
+            rate: None,
+        }
+    }
+
+    #[test]
+    fn a_uri_that_cannot_be_read_is_not_quoted() {
+        for uri in [
+            "mongodb://reader:hunter2?Secret@db/",
+            "mongodb://reader:27017?hunter2@db/",
+            "mongodb://reader:27017?hunter2=Secret@db/",
+            "mongodb://reader:hunter2/Secret?x@db/",
+            "mongodb://reader:hunter2@[::1/",
+            "mongodb+srv://reader:hunter2?Secret@db/",
+            "hunter2://db/",
+            "mongodb://reader:x@db/?tls=true&tlsCertificateKeyFilePassword=Secret&hunter2=1",
+        ] {
+            let Err(error) = Connection::new(&at(uri), "r") else { panic!("{uri} was read") };
+            let said = error.explained().to_lowercase();
+            assert_eq!(error.kind(), Kind::Input);
+            assert!(!said.contains("hunter2") && !said.contains("secret"), "{uri}: {said}");
+            assert!(said.contains("percent-encoded"), "{uri}: {said}");
+        }
+    }
 
     #[tokio::test]
     async fn a_server_is_looked_for_ten_seconds_unless_the_uri_says_otherwise() {
@@ -198,13 +230,7 @@ mod tests {
             ("mongodb://127.0.0.1:1/", SERVER_SELECTION),
             ("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=30000", Duration::from_secs(30)),
         ] {
-            let settings = SourceSettings {
-                uri: Secret::new(uri.into()),
-                read_preference: "primary".into(),
-                overlap: Duration::ZERO,
-                rate: None,
-            };
-            let options = Connection::new(&settings, "r").unwrap().options().await.unwrap();
+            let options = Connection::new(&at(uri), "r").unwrap().options().await.unwrap();
             assert_eq!(options.server_selection_timeout, Some(expected));
         }
         assert_eq!(SERVER_SELECTION, Duration::from_secs(10));

@@ -1,8 +1,9 @@
 //! What a driver's error means: worth another try, and what to tell the operator.
 
 use crate::error::{Error, Kind};
+use crate::model::collection::Namespace;
 use crate::model::redact;
-use mongodb::error::ErrorKind;
+use mongodb::error::{CommandError, ErrorKind};
 use std::time::Duration;
 
 /// Tries of one request that bring nothing new, before it fails.
@@ -18,15 +19,21 @@ pub(super) fn backoff(tries: u32) -> Duration {
 
 /// Numbers of server errors, as MongoDB's `error_codes.yml` names them.
 mod code {
+    pub const BAD_VALUE: i32 = 2;
     pub const UNAUTHORIZED: i32 = 13;
     pub const AUTHENTICATION_FAILED: i32 = 18;
     pub const MAX_TIME_MS_EXPIRED: i32 = 50;
     pub const COMMAND_NOT_FOUND: i32 = 59;
     pub const INVALID_OPTIONS: i32 = 72;
+    /// What a cursor stands on is gone: its collection, or the index it goes along. Opened again under the same name it
+    /// would go on in another collection, or find nothing where there is none.
+    pub const QUERY_PLAN_KILLED: i32 = 175;
+    /// Atlas, whatever it refuses.
+    pub const ATLAS_ERROR: i32 = 8000;
     /// Somebody ended it: `killOp`, `killSessions`.
     pub const INTERRUPTED: i32 = 11601;
     /// The server steps down, restarts, lost a cursor, or moves data between shards.
-    pub const TRANSIENT: [i32; 21] = [
+    pub const TRANSIENT: [i32; 20] = [
         6,     // HostUnreachable
         7,     // HostNotFound
         43,    // CursorNotFound
@@ -36,7 +43,6 @@ mod code {
         133,   // FailedToSatisfyReadPreference
         134,   // ReadConcernMajorityNotAvailableYet
         150,   // StaleEpoch
-        175,   // QueryPlanKilled
         189,   // PrimarySteppedDown
         237,   // CursorKilled
         262,   // ExceededTimeLimit
@@ -51,6 +57,21 @@ mod code {
     ];
     /// CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented.
     pub const MAJORITY_REFUSED: [i32; 3] = [115, 148, 238];
+    /// Besides the transient ones: what the server says with these is about names, times and limits, never about what
+    /// a document holds.
+    pub const DISCREET: [i32; 11] = [
+        26,  // NamespaceNotFound
+        27,  // IndexNotFound
+        50,  // MaxTimeMSExpired
+        59,  // CommandNotFound
+        73,  // InvalidNamespace
+        115, // CommandNotSupported
+        146, // ExceededMemoryLimit
+        148, // ReadConcernMajorityNotEnabled
+        166, // CommandNotSupportedOnView
+        246, // SnapshotUnavailable
+        292, // QueryExceededMemoryLimitNoDiskUseAllowed
+    ];
 }
 
 /// Whether the same request may succeed when it is repeated.
@@ -94,6 +115,11 @@ pub(super) fn is_forbidden(error: &mongodb::error::Error) -> bool {
         if command.code == code::UNAUTHORIZED && !command.message.contains("requires authentication"))
 }
 
+/// Whether the server, or Atlas before it, does not let this user ask that.
+pub(super) fn is_not_permitted(error: &mongodb::error::Error) -> bool {
+    matches!(server_code(error), Some(code::UNAUTHORIZED | code::ATLAS_ERROR))
+}
+
 /// What lets `user`, who is known to the database `source`, read `database`: a line for mongosh.
 pub(super) fn grant(user: &str, source: &str, database: &str) -> String {
     // A JSON text is one of JavaScript.
@@ -113,9 +139,9 @@ fn server_code(error: &mongodb::error::Error) -> Option<i32> {
     }
 }
 
-/// The driver's error in lakefold's words; `kind` is for what concerns this request alone. Quoted values and
-/// credentials are dropped (P10).
-pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) -> Error {
+/// The driver's error in lakefold's words; `kind` is for what concerns this request alone, `view` the view whose
+/// pipeline ran. Credentials are dropped, and what may quote a document, which servers do in quotes and without (P10).
+pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str, view: Option<&Namespace>) -> Error {
     let text = redact::quoted(&error.kind.to_string());
     let new = |kind, message: String| Error::new(kind, message).context(doing);
     match error.kind.as_ref() {
@@ -129,6 +155,12 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
             new(kind, "MongoDB does not allow it to this user".into())
                 .hint("grant the user the role read on the database")
         }
+        ErrorKind::Command(command)
+            if command.code == code::ATLAS_ERROR && command.message.contains("is not allowed to do action") =>
+        {
+            new(kind, "Atlas does not allow it to this user".into())
+                .hint("give the user the role read on the database, under Database Access of the Atlas project")
+        }
         ErrorKind::Command(command) if command.code == code::INTERRUPTED => {
             new(kind, "somebody at the MongoDB ended the query (killOp or killSessions)".into())
                 .hint("ask the administrator why; [source] rate makes reads gentler")
@@ -138,6 +170,28 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
         {
             new(kind, "the cluster's time is before the time up to which the lake was already read".into())
                 .hint("another or a restored cluster? read everything again with --full")
+        }
+        ErrorKind::Command(command) if command.code == code::QUERY_PLAN_KILLED => {
+            new(kind, "the collection was dropped, renamed or restored while it was read, or its index dropped".into())
+                .hint("run it again when that is over; the watermark has not moved")
+        }
+        ErrorKind::Command(command)
+            if command.code == code::BAD_VALUE && command.message.contains("hint provided does not correspond") =>
+        {
+            new(kind, "the index that it is read over is gone".into())
+                .hint("run it again: it is then read over another index, or without")
+        }
+        ErrorKind::Command(command) if !is_discreet(command) => {
+            let told = new(kind, format!("MongoDB answers with error {}", named(command)))
+                .hint("its words may quote documents and are not shown; the same query in mongosh shows them");
+            match view {
+                Some(view) => told.hint(format!(
+                    "a stage of the view's pipeline failed; the server's words may quote documents and are not shown: \
+                     see them in mongosh\n  {}",
+                    view.read_all()
+                )),
+                None => told,
+            }
         }
         ErrorKind::ServerSelection { .. } => {
             new(Kind::Unavailable, format!("no suitable MongoDB server answers{}", servers(&text)))
@@ -155,6 +209,18 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str) ->
         }
         _ => new(kind, text),
     }
+}
+
+/// Whether what the server says with this error can be shown.
+fn is_discreet(command: &CommandError) -> bool {
+    code::TRANSIENT.contains(&command.code) || code::DISCREET.contains(&command.code)
+}
+
+/// `241 (ConversionFailure)`
+fn named(command: &CommandError) -> String {
+    let CommandError { code, code_name, .. } = command;
+    let is_name = !code_name.is_empty() && code_name.chars().all(|c| c.is_ascii_alphanumeric());
+    if is_name { format!("{code} ({code_name})") } else { code.to_string() }
 }
 
 /// ` at HOST:PORT, HOST:PORT: REASON` out of the driver's description of all servers; the last reason stands for all.
@@ -177,6 +243,53 @@ fn refused_login(doing: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answer(code: i32, name: &str, message: &str) -> mongodb::error::Error {
+        let command = serde_json::json!({ "code": code, "codeName": name, "errmsg": message });
+        ErrorKind::Command(serde_json::from_value(command).unwrap()).into()
+    }
+
+    #[test]
+    fn what_may_quote_a_document_is_not_shown() {
+        let view = Namespace { database: "h".into(), collection: "v".into() };
+        for (code, name, message) in [
+            (241, "ConversionFailure", "Failed to parse number 'O'Brien 12' in $convert with no onError value: Bad"),
+            (241, "ConversionFailure", "Conversion would overflow target type in $convert: 9876543210 Brien"),
+            (11000, "DuplicateKey", "E11000 duplicate key error dup key: { email: \"Brien\" }"),
+            (16609, "Location16609", "$add only supports numeric or date types, not string Brien"),
+            (2, "BadValue", "Cannot convert Brien from string"),
+            (8000, "AtlasError", "PlanExecutor error during aggregation :: caused by :: Brien"),
+        ] {
+            for view in [None, Some(&view)] {
+                let error = explain(Kind::Source, &answer(code, name, message), "read h.v", view);
+                assert_eq!(error.to_string(), format!("read h.v: MongoDB answers with error {code} ({name})"));
+                let all = format!("{error:?}{:?}", error.detail_text());
+                assert!(!all.contains("Brien") && !all.contains("9876543210"), "{all}");
+                assert_eq!(all.contains(r#"db.getSiblingDB("h").getCollection("v")"#), view.is_some(), "{all}");
+            }
+        }
+        let odd = explain(Kind::Source, &answer(9, "O'Brien 12", "Brien"), "read h.v", None);
+        assert_eq!(odd.to_string(), "read h.v: MongoDB answers with error 9");
+    }
+
+    #[test]
+    fn what_is_about_names_and_limits_is_shown() {
+        let slow =
+            explain(Kind::Source, &answer(50, "MaxTimeMSExpired", "operation exceeded time limit"), "read", None);
+        assert!(slow.to_string().contains("operation exceeded time limit"), "{slow}");
+        let lost = answer(2, "BadValue", "planner: hint provided does not correspond to an existing index");
+        let lost = explain(Kind::Source, &lost, "read", None);
+        assert_eq!(lost.to_string(), "read: the index that it is read over is gone");
+    }
+
+    #[test]
+    fn a_cursor_whose_collection_is_gone_is_no_passing_trouble() {
+        let killed = answer(175, "QueryPlanKilled", "collection dropped. UUID 07070707-0707-0707-0707-070707070707");
+        assert!(!is_transient(&killed));
+        let told = explain(Kind::Source, &killed, "read h.c", None);
+        assert!(told.to_string().contains("dropped, renamed or restored"), "{told}");
+        assert!(is_transient(&answer(43, "CursorNotFound", "cursor id 5 not found")));
+    }
 
     #[test]
     fn the_servers_are_told_in_one_line() {

@@ -1,6 +1,7 @@
 //! What the server says about a collection: its kind, its size, its indexes.
 
 use super::connect::{Connection, list_collections};
+use super::failure;
 use crate::error::{Error, Kind, Result};
 use crate::extract::{CollectionKind, Described, missing, refuse_system, refuse_time_series};
 use crate::model::collection::{FieldPath, Namespace};
@@ -11,6 +12,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Layout {
     pub kind: CollectionKind,
+    /// As text; views have none, and who may not list collections is not told.
+    identity: Option<String>,
     pub documents: Option<u64>,
     pub bytes: Option<u64>,
     /// As `listIndexes` shows them; `None`: this user may not see them.
@@ -23,13 +26,14 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
         return Ok(layout);
     }
     refuse_system(namespace)?;
-    let kind = kind(connection, namespace).await?;
+    let standing = standing(connection, namespace).await?;
+    let Standing { kind, identity } = standing.ok_or_else(|| missing(namespace, "in the MongoDB"))?;
     let layout = match kind {
-        CollectionKind::View => Layout { kind, documents: None, bytes: None, indexes: None },
+        CollectionKind::View => Layout { kind, identity, documents: None, bytes: None, indexes: None },
         CollectionKind::Collection => {
             let indexes = indexes(connection, namespace).await?;
             let (documents, bytes) = size(connection, namespace).await?;
-            Layout { kind, documents, bytes, indexes }
+            Layout { kind, identity, documents, bytes, indexes }
         }
     };
     let layout = Arc::new(layout);
@@ -37,15 +41,42 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
     Ok(layout)
 }
 
-async fn kind(connection: &Connection, namespace: &Namespace) -> Result<CollectionKind> {
-    let reply = connection.command(namespace, list_collections(&namespace.collection)).await?;
+/// Whether the server has now what was described; asks each time.
+pub(super) async fn is_same(connection: &Connection, namespace: &Namespace, described: &Described) -> Result<bool> {
+    let now = standing(connection, namespace).await?;
+    Ok(now.is_some_and(|now| now.kind == described.kind && now.identity == described.identity))
+}
+
+/// What stands under a collection's name.
+struct Standing {
+    kind: CollectionKind,
+    identity: Option<String>,
+}
+
+async fn standing(connection: &Connection, namespace: &Namespace) -> Result<Option<Standing>> {
+    let name = &namespace.collection;
+    let mut reply = connection.command(namespace, list_collections(name, false)).await?;
+    if reply.as_ref().is_err_and(failure::is_not_permitted) {
+        // Who may read a collection and not list the others is told no more than its name.
+        reply = connection.command(namespace, list_collections(name, true)).await?;
+    }
     let reply = reply.map_err(|error| connection.explain(&error, namespace, &format!("look for {namespace}")))?;
-    match first_batch(&reply).first().map(|found| found.get_str("type").unwrap_or("collection")) {
-        None => Err(missing(namespace, "in the MongoDB")),
-        Some("view") => Ok(CollectionKind::View),
-        Some("timeseries") => Err(refuse_time_series(namespace)),
-        Some("collection") => Ok(CollectionKind::Collection),
-        Some(other) => Err(Error::new(Kind::Source, format!("{namespace} is a {other}, which lakefold does not read"))),
+    let Some(found) = first_batch(&reply).into_iter().next() else { return Ok(None) };
+    let kind = match found.get_str("type").unwrap_or("collection") {
+        "view" => CollectionKind::View,
+        "timeseries" => return Err(refuse_time_series(namespace)),
+        "collection" => CollectionKind::Collection,
+        other => {
+            return Err(Error::new(Kind::Source, format!("{namespace} is a {other}, which lakefold does not read")));
+        }
+    };
+    Ok(Some(Standing { kind, identity: identity(&found) }))
+}
+
+fn identity(found: &Document) -> Option<String> {
+    match found.get_document("info").ok()?.get("uuid")? {
+        Bson::Binary(uuid) => Some(uuid.to_uuid().ok()?.to_string()),
+        _ => None,
     }
 }
 
@@ -92,6 +123,7 @@ impl Layout {
         let known = timestamp.filter(|_| self.indexes.is_some());
         Described {
             kind: self.kind,
+            identity: self.identity.clone(),
             documents: self.documents,
             bytes: self.bytes,
             timestamp_indexed: known.map(|path| self.index_of(path).is_some()),
@@ -114,11 +146,15 @@ impl Layout {
 }
 
 /// An index that sorts by `path` first, holds every document with a value there, and compares texts by their bytes:
-/// not partial, hidden, hashed or text, and without a collation. (A sparse one lacks only documents without a value.)
+/// not partial or hidden, and without a collation. A sparse one lacks only documents without any of its values; one
+/// with a key of another sort (`2dsphere`, text, hashed, a wildcard) lacks those without a value for that key alone.
 fn serves(index: &Document, path: &str) -> bool {
-    let first = index.get_document("key").ok().and_then(|key| key.iter().next());
-    let sorted = first
-        .is_some_and(|(key, order)| key == path && matches!(order, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_)));
+    let plain = |(key, order): (&String, &Bson)| {
+        !key.contains("$**") && matches!(order, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_))
+    };
+    let sorted = index
+        .get_document("key")
+        .is_ok_and(|keys| keys.keys().next().is_some_and(|first| first == path) && keys.iter().all(plain));
     let hidden = index.get_bool("hidden").unwrap_or(false);
     sorted && !hidden && !index.contains_key("partialFilterExpression") && !index.contains_key("collation")
 }
@@ -128,12 +164,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_collection_is_known_by_its_uuid_and_a_view_has_none() {
+        let uuid = bson::Uuid::from_bytes([7; 16]);
+        let collection = doc! { "name": "c", "type": "collection", "info": { "readOnly": false, "uuid": uuid } };
+        assert_eq!(identity(&collection).as_deref(), Some("07070707-0707-0707-0707-070707070707"));
+        assert_eq!(identity(&doc! { "name": "v", "type": "view", "info": { "readOnly": true } }), None);
+        assert_eq!(identity(&doc! { "name": "c", "type": "collection" }), None);
+    }
+
+    #[test]
     fn which_indexes_serve_a_window() {
-        let good = doc! { "key": { "at": -1, "x": 1 }, "name": "a", "sparse": true };
-        assert!(serves(&good, "at"));
+        for good in [
+            doc! { "key": { "at": -1, "x": 1 }, "name": "a", "sparse": true },
+            doc! { "key": { "at": 1_i64, "x.y": -1.0 } },
+        ] {
+            assert!(serves(&good, "at"), "{good}");
+        }
         for bad in [
             doc! { "key": { "x": 1, "at": 1 } },
             doc! { "key": { "at": "hashed" } },
+            doc! { "key": { "at": 1, "x": "hashed" } },
+            doc! { "key": { "at": 1, "x": "2dsphere" }, "2dsphereIndexVersion": 3 },
+            doc! { "key": { "at": 1, "_fts": "text", "_ftsx": 1 } },
+            doc! { "key": { "at": 1, "$**": 1 } },
+            doc! { "key": { "at": 1, "x.$**": 1 } },
             doc! { "key": { "at": 1 }, "hidden": true },
             doc! { "key": { "at": 1 }, "partialFilterExpression": { "x": 1 } },
             doc! { "key": { "at": 1 }, "collation": { "locale": "fr" } },

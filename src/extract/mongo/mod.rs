@@ -47,6 +47,10 @@ impl Source for Mongo {
         Ok(layout::of(&self.connection, namespace).await?.described(timestamp))
     }
 
+    async fn is_same(&self, namespace: &Namespace, described: &Described) -> Result<bool> {
+        layout::is_same(&self.connection, namespace, described).await
+    }
+
     fn read(&self, request: ReadRequest) -> BoxStream<'static, Result<RawBatch>> {
         let connection = Arc::clone(&self.connection);
         stream::once(async move { read::start(connection, request, None) }).flatten().map_ok(|(batch, _)| batch).boxed()

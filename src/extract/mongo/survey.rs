@@ -24,7 +24,8 @@ pub(super) async fn collections(connection: &Connection) -> Result<Vec<Listed>> 
     let admin = Namespace { database: "admin".into(), collection: String::new() };
     let command = doc! { "listDatabases": 1, "nameOnly": true, "authorizedDatabases": true };
     let reply = connection.command(&admin, command).await?;
-    let reply = reply.map_err(|error| explain(Kind::Unavailable, &error, "list the databases of the MongoDB"))?;
+    let doing = "list the databases of the MongoDB";
+    let reply = reply.map_err(|error| explain(Kind::Unavailable, &error, doing, None))?;
     let databases = reply.get_array("databases").into_iter().flatten();
     let names = databases.filter_map(|database| database.as_document()?.get_str("name").ok());
     let mut found = Vec::new();
@@ -41,7 +42,8 @@ async fn of_database(connection: &Connection, database: &str) -> Result<Vec<List
     };
     let namespace = Namespace { database: database.to_owned(), collection: String::new() };
     let reply = connection.command(&namespace, command).await?;
-    let reply = reply.map_err(|error| explain(Kind::Source, &error, &format!("list the collections of {database}")))?;
+    let doing = format!("list the collections of {database}");
+    let reply = reply.map_err(|error| explain(Kind::Source, &error, &doing, None))?;
     let listed = |found: Document| {
         let collection = found.get_str("name").ok().filter(|name| !name.starts_with("system."))?.to_owned();
         let kind = match found.get_str("type").unwrap_or("collection") {
@@ -91,7 +93,8 @@ pub(super) async fn sample(
     exclude: &[FieldPath],
     documents: usize,
 ) -> Result<RawBatch> {
-    let failed = |error: mongodb::error::Error| explain(Kind::Source, &error, &format!("look into {namespace}"));
+    let failed =
+        |error: mongodb::error::Error| connection.explain(&error, namespace, &format!("look into {namespace}"));
     let size = i64::try_from(documents).unwrap_or(i64::MAX);
     let mut pipeline = vec![doc! { "$sample": { "size": size } }];
     pipeline.extend(projection(exclude).map(|paths| doc! { "$project": paths }));

@@ -44,6 +44,10 @@ pub struct Basis {
     pub settings: String,
     /// Kinds seen by earlier runs are forgotten.
     pub forget_schema: bool,
+    /// Which collection the rows were read from, beyond its name: one that was made again or restored since, or that of
+    /// another cluster, has other documents. None where the source does not tell, and in what older programs staged.
+    #[serde(default)]
+    pub collection: Option<String>,
     /// Version of the watermark file: a run that completed since has moved it.
     pub watermarks: Option<String>,
     /// Version of the schema state from which the staged one has grown.

@@ -2,9 +2,9 @@
 //! schema's version. The stream of documents that cannot be read is marked as such.
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::model::batch::{Quarantined, ShapedBatch};
-use arrow::array::{ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray, UInt32Array};
-use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
+use crate::model::batch::{Quarantined, Remains, ShapedBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, UInt32Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use bytes::Bytes;
@@ -65,15 +65,8 @@ impl RowsWriter {
             self.stream(Schema::new(fields).with_metadata(metadata), columns)?;
         }
         if !batch.quarantined.is_empty() {
-            let fields =
-                vec![Field::new("document", DataType::Binary, false), Field::new("reason", DataType::Utf8, false)];
-            let documents = batch.quarantined.iter().map(|document| document.document.as_ref());
-            let reasons = batch.quarantined.iter().map(|document| document.reason.as_str());
-            let columns: Vec<ArrayRef> = vec![
-                Arc::new(BinaryArray::from_iter_values(documents)),
-                Arc::new(StringArray::from_iter_values(reasons)),
-            ];
-            self.stream(Schema::new(fields), columns)?;
+            let (schema, columns) = remains(&batch.quarantined);
+            self.stream(schema, columns)?;
         }
         Ok(())
     }
@@ -103,6 +96,32 @@ impl RowsWriter {
     }
 }
 
+/// A document that is kept byte for byte has those; another one a length and a digest.
+fn remains(quarantined: &[Quarantined]) -> (Schema, Vec<ArrayRef>) {
+    let raw = |document: &Quarantined| match &document.remains {
+        Remains::Raw(raw) => Some(raw.clone()),
+        Remains::Marked { .. } => None,
+    };
+    let mark = |document: &Quarantined| match &document.remains {
+        Remains::Raw(_) => (None, None),
+        Remains::Marked { length, digest } => (Some(*length), Some(digest.clone())),
+    };
+    let (lengths, digests): (Vec<Option<u64>>, Vec<Option<String>>) = quarantined.iter().map(mark).unzip();
+    let fields = vec![
+        Field::new("document", DataType::Binary, true),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("length", DataType::UInt64, true),
+        Field::new("digest", DataType::Utf8, true),
+    ];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(BinaryArray::from_iter(quarantined.iter().map(raw))),
+        Arc::new(StringArray::from_iter_values(quarantined.iter().map(|document| document.reason.as_str()))),
+        Arc::new(UInt64Array::from(lengths)),
+        Arc::new(StringArray::from(digests)),
+    ];
+    (Schema::new(fields), columns)
+}
+
 /// Gives `each` what the object holds.
 ///
 /// # Errors
@@ -123,9 +142,15 @@ fn piece(batch: &RecordBatch) -> Option<Piece> {
     let schema = batch.schema();
     let Some(version) = schema.metadata().get(VERSION) else {
         let (documents, reasons) = (batch.column(0).as_binary_opt::<i32>()?, batch.column(1).as_string_opt::<i32>()?);
-        let pairs = documents.iter().zip(reasons.iter());
-        let quarantined = pairs.map(|(document, reason)| {
-            Some(Quarantined { document: Bytes::copy_from_slice(document?), reason: reason?.to_owned() })
+        let marked = |row: usize| {
+            let lengths = batch.column_by_name("length")?.as_primitive_opt::<UInt64Type>()?;
+            let digests = batch.column_by_name("digest")?.as_string_opt::<i32>()?;
+            let known = lengths.is_valid(row) && digests.is_valid(row);
+            known.then(|| Remains::Marked { length: lengths.value(row), digest: digests.value(row).to_owned() })
+        };
+        let quarantined = (0..batch.num_rows()).map(|row| {
+            let raw = documents.is_valid(row).then(|| Remains::Raw(Bytes::copy_from_slice(documents.value(row))));
+            Some(Quarantined { remains: raw.or_else(|| marked(row))?, reason: reasons.value(row).to_owned() })
         });
         return Some(Piece::Quarantined(quarantined.collect::<Option<_>>()?));
     };
@@ -162,7 +187,10 @@ mod tests {
     fn rows_come_back_as_they_were_in_their_order() {
         let mut writer = RowsWriter::new().unwrap();
         let mut broken = batch(&[], "_id", 1);
-        broken.quarantined.push(Quarantined { document: Bytes::from_static(b"\x05\0\0\0\0"), reason: "no _id".into() });
+        let raw = Remains::Raw(Bytes::from_static(b"\x05\0\0\0\0"));
+        let marked = Remains::Marked { length: 312, digest: "1a2b3c4d".into() };
+        broken.quarantined.push(Quarantined { remains: raw.clone(), reason: "no _id".into() });
+        broken.quarantined.push(Quarantined { remains: marked.clone(), reason: "a length prefix is wrong".into() });
         let batches = [batch(&[1, 2], "_id", 1), broken, batch(&[3], "other", 2)];
         batches.iter().for_each(|batch| writer.push(batch).unwrap());
         let object = writer.finish().unwrap();
@@ -178,7 +206,8 @@ mod tests {
         .unwrap();
         let kept = |batch: &ShapedBatch| (batch.rows.clone(), batch.version, batch.partition.clone());
         assert_eq!(rows, [kept(&batches[0]), kept(&batches[2])]);
-        assert_eq!((quarantined.len(), quarantined[0].reason.as_str()), (1, "no _id"));
+        let quarantined: Vec<_> = quarantined.iter().map(|one| (one.remains.clone(), one.reason.as_str())).collect();
+        assert_eq!(quarantined, [(raw, "no _id"), (marked, "a length prefix is wrong")]);
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! A collection that is dropped, renamed or restored under a read: no half of it becomes a table.
+
+use crate::extract::{request, source_at};
+use crate::support::folding::{Flags, Folding, Midway, Origin};
+use crate::support::mongod::{Mongod, fresh_database};
+use crate::support::tcp_proxy::TcpProxy;
+use futures::StreamExt;
+use lakefold::error::Kind;
+use lakefold::extract::{CollectionKind, Described};
+use lakefold::model::collection::Namespace;
+use lakefold::model::record::Outcome;
+use lakefold::model::window::Scope;
+use mongodb::bson::{DateTime, Document, doc};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Enough for ranges of `_id`, each of several replies.
+const DOCUMENTS: i32 = 12_000;
+
+/// What is there after the restore: few, but no fewer than may replace the table.
+const RESTORED: i32 = 8_000;
+
+/// So that the driver notices within seconds what takes half a minute by its defaults.
+const ALERT: &str = "heartbeatFrequencyMS=500&connectTimeoutMS=1000&serverSelectionTimeoutMS=10000";
+
+fn document(id: i32) -> Document {
+    doc! { "_id": id, "updated_at": DateTime::now(), "padding": "x".repeat(1500) }
+}
+
+/// Puts another collection in the place of `c`, from outside the runtime of the test.
+fn restore(database: &str) {
+    let server = Mongod::shared();
+    // Reads with majority read concern must see it at once.
+    let concern = doc! { "w": "majority" };
+    let drop = doc! { "drop": "c", "writeConcern": concern.clone() };
+    server.command_on(database, drop).expect("drop");
+    let restored = |id: i32| doc! { "_id": id, "updated_at": DateTime::now(), "restored": true };
+    let documents: Vec<Document> = (0..RESTORED).map(restored).collect();
+    let insert = doc! { "insert": "c", "documents": documents, "writeConcern": concern };
+    server.command_on(database, insert).expect("insert");
+}
+
+/// Connections break, and meanwhile the collection becomes another one: queries that go on after the last `_id` they
+/// had meet no error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_read_that_goes_on_in_another_collection_fails() {
+    let origin = Origin::new().await;
+    origin.documents().insert_many((0..DOCUMENTS).map(document)).await.expect("insert");
+    let proxy = Arc::new(TcpProxy::before(Mongod::shared().port()));
+    let folding = Folding::from(&proxy.uri(ALERT), &origin.database, "updated_at,");
+    folding.run(Flags::default()).await;
+    let watermarks = || std::fs::read(folding.state("watermarks", "csv")).expect("the watermark file");
+    let before = (folding.seen(), watermarks());
+
+    let meanwhile = {
+        let (proxy, database) = (Arc::clone(&proxy), origin.database.clone());
+        move || {
+            proxy.set_down(true);
+            // Until the last connection is gone: a cursor that lives on would end with an error.
+            std::thread::sleep(Duration::from_millis(200));
+            restore(&database);
+            proxy.set_down(false);
+        }
+    };
+    let full = Flags { full: true, ..Flags::default() };
+    let record = folding.watched(full, Arc::new(Midway::after(2, meanwhile))).await;
+    assert_eq!(record.outcome, Outcome::Failed, "{record:#?}");
+    let reason = record.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("the collection was dropped, renamed or restored while it was read"), "{reason}");
+    assert!(record.retries > 0, "no query was asked again: {record:#?}");
+    assert!((folding.seen(), watermarks()) == before, "a read that failed has left something");
+
+    let record = folding.run(full).await;
+    assert_eq!(record.rows.read, RESTORED as u64, "{record:#?}");
+    let rows = folding.seen().0;
+    assert!(rows.len() == RESTORED as usize && rows.iter().all(|row| row.contains("\"restored\":true")));
+    origin.drop().await;
+}
+
+/// The first load, with cursors that the server ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_load_of_a_collection_that_is_made_again_fails() {
+    let origin = Origin::new().await;
+    origin.documents().insert_many((0..DOCUMENTS).map(document)).await.expect("insert");
+    let folding = Folding::of(&origin, "updated_at,");
+    let database = origin.database.clone();
+    let record = folding.watched(Flags::default(), Arc::new(Midway::after(1, move || restore(&database)))).await;
+    assert_eq!(record.outcome, Outcome::Failed, "{record:#?}");
+    let reason = record.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("the collection was dropped, renamed or restored while it was read"), "{reason}");
+    assert_eq!(record.watermark, None);
+    let left = folding.files();
+    assert!(!left.keys().any(|path| path.ends_with("data.parquet")), "{:?}", left.keys());
+    assert!(!folding.state("watermarks", "csv").exists());
+    assert_eq!(folding.run(Flags::default()).await.rows.read, RESTORED as u64);
+    assert_eq!(folding.seen().0.len(), RESTORED as usize);
+    origin.drop().await;
+}
+
+#[tokio::test]
+async fn a_cursor_whose_collection_is_dropped_is_not_opened_again() {
+    let database = Mongod::shared().client().await.database(&fresh_database("restored"));
+    let collection = database.collection::<Document>("c");
+    collection.insert_many((0..5_000).map(|id| doc! { "_id": id })).await.expect("insert");
+    let source = source_at(Mongod::shared().uri());
+    let mut request = request(database.name(), "c", Scope::Full);
+    request.batch_documents = 100;
+    let namespace = request.namespace.clone();
+    let mut batches = source.read(request);
+    batches.next().await.expect("a batch").expect("read");
+    collection.drop().await.expect("drop");
+    collection.insert_many((5_000..6_000).map(|id| doc! { "_id": id })).await.expect("insert");
+    let error = loop {
+        if let Err(error) = batches.next().await.expect("an error before the end") {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), Kind::Source, "{error}");
+    assert!(error.to_string().contains("was dropped, renamed or restored while it was read"), "{error}");
+    assert_eq!(source.retries(&namespace), 0);
+    database.drop().await.expect("drop");
+}
+
+#[tokio::test]
+async fn a_collection_is_known_again_and_another_of_its_name_is_not() {
+    let client = Mongod::shared().client().await;
+    let database = client.database(&fresh_database("restored"));
+    let collection = database.collection::<Document>("c");
+    let of = |name: &str| Namespace { database: database.name().to_owned(), collection: name.to_owned() };
+    let source = || source_at(Mongod::shared().uri());
+    let same = async |name: &str, described: &Described| {
+        // Also by a source that has described it before: the answer is never an old one.
+        let source = source();
+        let _ = source.describe(&of(name), None).await;
+        source.is_same(&of(name), described).await.expect("an answer")
+    };
+    collection.insert_one(doc! { "_id": 1 }).await.expect("insert");
+    let first = source().describe(&of("c"), None).await.expect("described");
+    assert!(first.identity.is_some(), "{first:?}");
+    collection.insert_one(doc! { "_id": 2 }).await.expect("insert");
+    assert!(same("c", &first).await, "it has grown");
+    collection.drop().await.expect("drop");
+    assert!(!same("c", &first).await, "it is gone");
+    collection.insert_one(doc! { "_id": 1 }).await.expect("insert");
+    assert!(!same("c", &first).await, "it was made again");
+
+    let second = source().describe(&of("c"), None).await.expect("described");
+    let rename = doc! { "renameCollection": of("c").to_string(), "to": of("d").to_string() };
+    client.database("admin").run_command(rename).await.expect("rename");
+    assert!(!same("c", &second).await && same("d", &second).await, "it has another name");
+
+    database.run_command(doc! { "create": "v", "viewOn": "d", "pipeline": [] }).await.expect("view");
+    let view = source().describe(&of("v"), None).await.expect("described");
+    assert_eq!((view.kind, view.identity.clone()), (CollectionKind::View, None));
+    assert!(same("v", &view).await);
+    database.collection::<Document>("v").drop().await.expect("drop");
+    assert!(!same("v", &view).await, "the view is gone");
+    database.drop().await.expect("drop");
+}
