@@ -39,6 +39,12 @@ const UNUSABLE: [(&str, &str, &str); 11] = [
     ("InvalidBucketName", "the bucket's name is not valid", "correct [lake] url"),
 ];
 
+/// What `object_store` calls a local disk.
+const DISK: &str = "LocalFileSystem";
+
+/// How the text of a retry error begins, before method and URL.
+const REQUEST: &str = "Error performing ";
+
 /// Which class an error belongs to.
 pub(super) fn classify(error: &StoreError) -> Fault {
     let text = error.to_string();
@@ -73,11 +79,23 @@ pub(super) fn error(error: &StoreError, what: impl Display) -> Error {
         return Error::new(Kind::Unavailable, meaning).context(what).hint(hint);
     }
     let message = match transport(error) {
-        None => summary(&text),
+        None => summary(error, &text),
         Some(HttpErrorKind::Timeout) => "the store did not answer in time".to_owned(),
         Some(_) => "the connection to the store broke".to_owned(),
     };
     Error::new(Kind::Lake, message).context(what)
+}
+
+/// As [`error`], when a store's refusal is among the sources of `foreign`: whoever reads through the store wraps it.
+pub fn refusal(foreign: &(dyn std::error::Error + 'static), what: impl Display) -> Option<Error> {
+    let mut next = Some(foreign);
+    while let Some(wrapped) = next {
+        if let Some(refused) = wrapped.downcast_ref::<StoreError>() {
+            return Some(error(refused, what));
+        }
+        next = wrapped.source();
+    }
+    None
 }
 
 /// Whether the store says that permission is missing, which S3 says also of objects that are not there.
@@ -139,19 +157,34 @@ fn status(text: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// One short line instead of an XML body.
-fn summary(text: &str) -> String {
+/// One short line instead of an XML body, and nothing of a text that names the key or its path: values of partition
+/// keys are part of it (P10).
+fn summary(error: &StoreError, text: &str) -> String {
+    if let Some(io) = cause::<std::io::Error>(error) {
+        return io.kind().to_string();
+    }
+    answered(text).unwrap_or_else(|| match error {
+        StoreError::NotFound { .. } => "there is no such object".to_owned(),
+        StoreError::Generic { store, .. } if *store != DISK && !text.contains(REQUEST) => quoted(text),
+        StoreError::NotSupported { .. } | StoreError::UnknownConfigurationKey { .. } => quoted(text),
+        _ => "the store refused it".to_owned(),
+    })
+}
+
+/// `the store answered 503 SlowDown`, when that is in the text of a store's error.
+pub fn answered(text: &str) -> Option<String> {
     match (status(text), code(text)) {
-        (Some(status), Some(code)) => format!("the store answered {status} {code}"),
-        (Some(status), None) => format!("the store answered {status}"),
-        (None, Some(code)) => format!("the store answered {code}"),
-        (None, None) => quoted(text),
+        (Some(status), Some(code)) => Some(format!("the store answered {status} {code}")),
+        (Some(status), None) => Some(format!("the store answered {status}")),
+        (None, Some(code)) => Some(format!("the store answered {code}")),
+        (None, None) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object_store::ObjectStoreExt;
 
     fn generic(text: &str) -> StoreError {
         StoreError::Generic { store: "S3", source: text.to_owned().into() }
@@ -178,8 +211,35 @@ mod tests {
         let text = "Server returned non-2xx status code: 500 Oops: <Error><Code>InternalError</Code>\
                     <Message>row Asha Rao</Message></Error>";
         assert_eq!(error(&generic(text), "write a").to_string(), "write a: the store answered 500 InternalError");
+        let text =
+            "Error performing GET http://h/b/site%3DAsha in 1ms - Server returned error response: <Error>no</Error>";
+        assert_eq!(error(&generic(text), "read a").to_string(), "read a: the store refused it");
+        let gone = StoreError::NotFound { path: "b/site=Asha".into(), source: "x".into() };
+        assert_eq!(error(&gone, "read a").to_string(), "read a: there is no such object");
         let denied = StoreError::PermissionDenied { path: "a".into(), source: "x".into() };
         let denied = error(&denied, "list the lake");
         assert_eq!((denied.kind(), denied.to_string().as_str()), (Kind::Unavailable, "list the lake: no permission"));
+    }
+
+    #[tokio::test]
+    async fn of_a_disk_only_the_kind_of_its_error_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::create_dir_all(folder.path().join("site=Asha/data.parquet")).expect("a folder in the file's place");
+        std::fs::write(folder.path().join("site=Rao"), "short").expect("a file");
+        let store = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).expect("store");
+        for (key, range) in [("site=Asha/data.parquet", 0..9), ("site=Asha/none", 0..9), ("site=Rao", 70..80)] {
+            let refused = store.get_range(&key.into(), range).await.expect_err("no such bytes");
+            let said = error(&refused, "read x").to_string();
+            assert!(said.starts_with("read x: ") && !said.contains("Asha") && !said.contains("Rao"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_found_below_what_wraps_it() {
+        let refused = generic("status code: 503 Slow: <Error><Code>SlowDown</Code></Error>");
+        let wrapped = parquet::errors::ParquetError::External(Box::new(refused));
+        let found = refusal(&wrapped, "read a").expect("the store's error");
+        assert_eq!(found.to_string(), "read a: the store answered 503 SlowDown");
+        assert!(refusal(&parquet::errors::ParquetError::EOF("short".into()), "read a").is_none());
     }
 }

@@ -1,8 +1,9 @@
 //! One run at a time for each collection (P9).
 //!
 //! On a disk the lease is an exclusive `flock` that dies with its process. In an object store it is an object that
-//! its holder renews every 10 seconds and that gives way 30 seconds after the last renewal by the store's clock, or at once when its owner was a process of this host that is dead. A lease is the polite half of
-//! the fence: writes stay conditional, for an owner that slept through its own expiry.
+//! its holder renews every 10 seconds and that gives way 30 seconds after the last renewal by the store's clock, or at
+//! once when its owner was a process of this host that is dead. A lease is the polite half of the fence: writes stay
+//! conditional, for an owner that slept through its own expiry.
 
 use super::layout::{lease_key, lock_key};
 use super::local::Disk;
@@ -247,9 +248,7 @@ fn busy(holder: &Holder) -> Error {
 }
 
 fn lock(disk: &Disk, key: &Path, owner: Owner) -> Result<Held> {
-    let Some(mut file) = disk.try_lock(key)? else {
-        return Err(busy(&holder_in(disk, key)));
-    };
+    let mut file = taken(disk, key, Disk::try_lock)?.map_err(|holder| busy(&holder))?;
     let record = Record::new(owner, Utc::now()).bytes()?;
     file.set_len(0)
         .and_then(|()| file.write_all(&record))
@@ -261,21 +260,26 @@ fn locked_by(disk: &Disk, key: &Path) -> Result<Option<Holder>> {
     if !disk.file(key).exists() {
         return Ok(None);
     }
-    match disk.try_lock(key)? {
-        Some(_) => Ok(None),
-        None => Ok(Some(holder_in(disk, key))),
-    }
+    Ok(taken(disk, key, Disk::try_to_look)?.err())
 }
 
-/// The holder by the lock file's text. It writes its name right after it has the lock, which may be at this moment.
-fn holder_in(disk: &Disk, key: &Path) -> Holder {
+/// The lock, or who holds it, by the file's text. A holder writes its name right after it has the lock, which may be at
+/// this moment; somebody who looks holds the lock for a moment and writes none, so that it is tried again meanwhile.
+fn taken(
+    disk: &Disk,
+    key: &Path,
+    take: impl Fn(&Disk, &Path) -> Result<Option<File>>,
+) -> Result<std::result::Result<File, Holder>> {
     let asked = Instant::now();
     loop {
+        if let Some(file) = take(disk, key)? {
+            return Ok(Ok(file));
+        }
         let text = std::fs::read(disk.file(key)).unwrap_or_default();
         match serde_json::from_slice::<Record>(&text) {
             // A run that was killed left its name.
-            Ok(record) if !record.owner.is_dead() => return record.holder(),
-            _ if asked.elapsed() > NAMED_WITHIN => return unknown_holder(),
+            Ok(record) if !record.owner.is_dead() => return Ok(Err(record.holder())),
+            _ if asked.elapsed() > NAMED_WITHIN => return Ok(Err(unknown_holder())),
             _ => std::thread::sleep(Duration::from_millis(10)),
         }
     }
@@ -399,6 +403,27 @@ mod tests {
         assert!(!expired.blocks(now));
         let (dead, now) = stored(Owner { started: Some("1".into()), ..Owner::this("R") }, 0);
         assert!(!dead.blocks(now));
+    }
+
+    /// `status` looks at the moment a run starts.
+    #[tokio::test]
+    async fn somebody_who_looks_keeps_no_run_from_its_lease() {
+        let folder = tempfile::tempdir().expect("folder");
+        let settings = crate::model::settings::LakeSettings::at(&format!("file:{}", folder.path().display()));
+        let lake = Lake::open(&settings).await.expect("lake");
+        let ns = Namespace { database: "h".into(), collection: "c".into() };
+        lake.lease(&ns, "R1").await.expect("lease").release().await.expect("release");
+        let looker = File::open(folder.path().join(lock_key(&ns))).expect("the lock");
+        looker.lock_shared().expect("look");
+        assert_eq!(lake.lease_holder(&ns).await.expect("look"), None, "two may look");
+        let gone = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop(looker);
+        });
+        let lease = lake.lease(&ns, "R2").await.expect("it was waited for");
+        assert_eq!(lake.lease_holder(&ns).await.expect("look").expect("held").run_id, "R2");
+        gone.join().expect("the looker");
+        drop(lease);
     }
 
     #[test]

@@ -114,13 +114,26 @@ impl Disk {
 
     /// Opens a lock file and takes it for as long as the returned file is open; `None`: another process has it.
     pub(super) fn try_lock(&self, key: &object_store::path::Path) -> Result<Option<File>> {
+        self.try_to(File::try_lock, key)
+    }
+
+    /// As [`Disk::try_lock`], beside others who only look.
+    pub(super) fn try_to_look(&self, key: &object_store::path::Path) -> Result<Option<File>> {
+        self.try_to(File::try_lock_shared, key)
+    }
+
+    fn try_to(
+        &self,
+        take: impl Fn(&File) -> Result<(), TryLockError>,
+        key: &object_store::path::Path,
+    ) -> Result<Option<File>> {
         let path = self.file(key);
         let open = || {
             create_folders(path.parent())?;
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path)
         };
         let file = open().map_err(|e| self.failed(&e, format!("open {}", layout::shown(key.as_ref()))))?;
-        match file.try_lock() {
+        match take(&file) {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(self.failed(&e, format!("lock {}", layout::shown(key.as_ref())))),

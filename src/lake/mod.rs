@@ -27,6 +27,7 @@ pub mod watermark;
 mod wire;
 
 pub use counting::RequestCounts;
+pub use fault::{answered, refusal};
 pub use footer::{Footer, RUN_KEY, SCHEMA_KEY};
 pub use lease::{Holder, Lease};
 pub use owner::{is_abandoned, mark};

@@ -23,7 +23,11 @@ impl Owner {
     /// This process.
     pub(super) fn this(run_id: &str) -> Self {
         let pid = std::process::id();
-        Self { run_id: run_id.to_owned(), host: host(), pid, place: place(), started: start_of(pid) }
+        let started = match look(pid) {
+            Look::Started(at) => Some(at),
+            Look::Ended | Look::Hidden => None,
+        };
+        Self { run_id: run_id.to_owned(), host: host(), pid, place: place(), started }
     }
 
     /// As [`mark`], of any process.
@@ -34,7 +38,8 @@ impl Owner {
 
     /// Whether the process is known to be gone. A process of another host, container or boot may be alive.
     pub(super) fn is_dead(&self) -> bool {
-        self.place.is_some() && self.place == place() && start_of(self.pid) != self.started
+        let here = self.place.is_some() && self.place == place();
+        here && is_over(exists(self.pid), &look(self.pid), self.started.as_deref())
     }
 }
 
@@ -49,7 +54,9 @@ pub fn is_abandoned(name: &str) -> bool {
     let mut parts = name.split('-');
     let (Some(place), Some(pid), Some(started)) = (parts.next(), parts.next(), parts.next()) else { return false };
     let Ok(pid) = pid.parse() else { return false };
-    let (place, started) = (Some(place.to_owned()), Some(started.to_owned()));
+    // As [`Owner::mark`] writes what is not known.
+    let known = |part: &str| (part != "none").then(|| part.to_owned());
+    let (place, started) = (known(place), known(started));
     Owner { run_id: String::new(), host: String::new(), pid, place, started }.is_dead()
 }
 
@@ -74,15 +81,48 @@ fn place() -> Option<String> {
     Some(hash8(format!("{} {}", boot.trim(), namespace.display()).as_bytes()))
 }
 
-/// Start time in clock ticks since boot; `None`: no such process. A zombie is one that has ended.
-fn start_of(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold blanks and parentheses of its own; the state follows the last one.
+/// What `/proc` shows of a process id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Look {
+    /// A process, by its start time in clock ticks since boot.
+    Started(String),
+    /// A zombie: it has ended, and nobody has waited for it.
+    Ended,
+    /// Nothing: there is none, or it is another user's and hidden (`hidepid`, `ProtectProc`).
+    Hidden,
+}
+
+fn look(pid: u32) -> Look {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    look_at(&stat).unwrap_or(Look::Hidden)
+}
+
+/// The name in parentheses may hold blanks and parentheses of its own; the state follows the last one.
+fn look_at(stat: &str) -> Option<Look> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if fields.next()? == "Z" {
-        return None;
+    match fields.next()? {
+        "Z" => Some(Look::Ended),
+        _ => fields.nth(18).map(|at| Look::Started(at.to_owned())),
     }
-    fields.nth(18).map(str::to_owned)
+}
+
+/// Whether there is a process of this id, whoever's: signal 0 is checked and never sent.
+#[expect(unsafe_code, reason = "no safe call of std tells a process that is hidden from none; it takes two numbers")]
+fn exists(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: it reads and writes no memory of this process.
+    let refused = unsafe { libc::kill(pid, 0) } != 0;
+    !(refused && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH))
+}
+
+/// Whether the process that began at `started` has ended: none is there, or a later one that was given its id.
+fn is_over(exists: bool, look: &Look, started: Option<&str>) -> bool {
+    let ended = match look {
+        Look::Started(at) => started.is_some_and(|started| started != at),
+        Look::Ended => true,
+        Look::Hidden => false,
+    };
+    ended || !exists
 }
 
 #[cfg(test)]
@@ -101,10 +141,34 @@ mod tests {
     #[test]
     fn a_child_that_ended_is_dead_before_it_is_waited_for() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().expect("cat");
-        let owner = Owner { pid: child.id(), started: start_of(child.id()), ..Owner::this("R") };
+        let Look::Started(started) = look(child.id()) else { panic!("the child is there") };
+        let owner = Owner { pid: child.id(), started: Some(started), ..Owner::this("R") };
         assert!(!owner.is_dead());
         child.kill().expect("kill");
         child.wait().expect("wait");
         assert!(owner.is_dead());
+    }
+
+    /// P9: what `/proc` hides of another user's process says nothing about its life.
+    #[test]
+    fn a_process_that_is_hidden_is_not_dead() {
+        let began = |at: &str| Look::Started(at.to_owned());
+        let mine = Some("5");
+        for (there, look, started, over) in [
+            (true, Look::Hidden, mine, false),
+            (true, Look::Hidden, None, false),
+            (false, Look::Hidden, mine, true),
+            (true, began("5"), mine, false),
+            (true, began("6"), mine, true),
+            (true, began("6"), None, false),
+            (true, Look::Ended, mine, true),
+            // It ended between both looks.
+            (false, began("5"), mine, true),
+        ] {
+            assert_eq!(is_over(there, &look, started), over, "{there} {look:?} {started:?}");
+        }
+        assert!(exists(1) && exists(std::process::id()));
+        assert_eq!(look_at("7 (a b) c) S 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 99 8 1"), Some(began("99")));
+        assert_eq!(look_at("7 (sh) Z 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 99 0 0"), Some(Look::Ended));
     }
 }

@@ -116,7 +116,7 @@ impl Telling<'_> {
                     group.old |= due.iter().any(|due| due.recorded.is_some() && due.owed.since != self.run_id);
                     group.databases.push(database.to_owned());
                 }
-                Err(error) => told.push(failed(&place, &[database.to_owned()], error)),
+                Err(error) => told.push(failed(&place, &[database.to_owned()], &error)),
             }
         }
         let mut open: Vec<Group> = groups.into_values().filter(|group| group.open).collect();
@@ -125,20 +125,21 @@ impl Telling<'_> {
         }
         // Old debts first.
         open.sort_by_key(|group| !group.old);
-        if interrupt.check().is_err() {
-            tracing::info!("the run was told to end: the next one tells the catalog");
-            return told;
+        if let Err(stopped) = interrupt.check() {
+            // As when it has to end a moment later: tables that nobody can see yet are not to look like a good end.
+            told.extend(open.iter().map(|group| failed(&group.place, &group.databases, &stopped)));
+        } else {
+            let catalog = Catalog::new(Aws::of_process(), self.lake, self.settings, self.options.wait).await;
+            let paid: Vec<Option<CatalogRecord>> = stream::iter(open)
+                .map(|group| {
+                    let catalog = &catalog;
+                    async move { self.pay(catalog, &group.place, &group.databases, records, interrupt).await }
+                })
+                .buffered(AT_ONCE)
+                .collect()
+                .await;
+            told.extend(paid.into_iter().flatten());
         }
-        let catalog = Catalog::new(Aws::of_process(), self.lake, self.settings, self.options.wait).await;
-        let paid: Vec<Option<CatalogRecord>> = stream::iter(open)
-            .map(|group| {
-                let catalog = &catalog;
-                async move { self.pay(catalog, &group.place, &group.databases, records, interrupt).await }
-            })
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        told.extend(paid.into_iter().flatten());
         for record in told.iter().filter(|record| record.has_failed()) {
             tracing::warn!(crawler = record.crawler, databases = ?record.databases, "{}", record.reasons.join("; "));
         }
@@ -155,7 +156,7 @@ impl Telling<'_> {
     ) -> Option<CatalogRecord> {
         let lease = match self.lease(place, interrupt).await {
             Ok(lease) => lease,
-            Err(error) => return Some(failed(place, databases, error)),
+            Err(error) => return Some(failed(place, databases, &error)),
         };
         let paying = async {
             // Another run may have paid, or owe more, since the first look.
@@ -188,7 +189,7 @@ impl Telling<'_> {
         if let Err(error) = lease.release().await {
             tracing::warn!("{error}");
         }
-        paid.unwrap_or_else(|error| Some(failed(place, databases, error)))
+        paid.unwrap_or_else(|error| Some(failed(place, databases, &error)))
     }
 
     /// The lease on a crawler or database of the catalog; another run that holds it is waited for.
@@ -261,7 +262,7 @@ fn is_landed(database: &str, records: &[CollectionRecord]) -> bool {
     records.iter().any(|record| record.database == database && is_up(record))
 }
 
-fn failed(place: &Place, databases: &[String], error: Error) -> CatalogRecord {
+fn failed(place: &Place, databases: &[String], error: &Error) -> CatalogRecord {
     CatalogRecord {
         crawler: place.crawler.clone().unwrap_or_default(),
         outcome: CatalogRecord::FAILED.to_owned(),
@@ -276,7 +277,10 @@ mod tests {
     use super::*;
     use crate::lake::Version;
     use crate::merge::places::FileInfo;
+    use crate::model::settings::CatalogSettings;
     use crate::model::table::TableSettings;
+    use crate::run::test_lake::{TestLake, spec};
+    use tokio::sync::watch;
 
     fn record(collection: &str, outcome: Outcome) -> CollectionRecord {
         let ns = Namespace { database: "h".into(), collection: collection.into() };
@@ -332,6 +336,34 @@ mod tests {
         let records = ["first", "later", "elsewhere", "unknown"].map(|collection| record(collection, Outcome::Ok));
         let expected = [("elsewhere", true), ("first", false), ("later", true), ("unknown", true)];
         assert_eq!(names(&debts, &records), expected.map(|(name, whole)| (name.to_owned(), whole)));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_passed_before_the_catalog_is_told_is_no_good_end() {
+        let folder = TestLake::new();
+        let catalog = CatalogSettings { mode: CatalogMode::Crawler, ..CatalogSettings::default() };
+        let settings = Settings { catalog, ..folder.settings() };
+        let lake = Lake::open(&settings.lake).await.unwrap();
+        let (ledger, visits) = (Ledger::new(&lake), spec("visits"));
+        ledger.owe(&visits.namespace, new("R1", "a")).await.unwrap();
+        let (_signals, interrupt) = watch::channel(None);
+        let options = RunOptions {
+            only: vec![],
+            full: false,
+            forget_schema: false,
+            allow_shrink: false,
+            since: None,
+            dry_run: false,
+            strict: false,
+            wait: false,
+            interrupt: interrupt.clone(),
+        };
+        let telling = Telling { settings: &settings, lake: &lake, ledger: &ledger, options: &options, run_id: "R2" };
+        let overdue = Interrupt::new(interrupt, Some(Instant::now()));
+        let told = telling.settle(&[visits], &[], &overdue).await;
+        assert!(told.len() == 1 && told[0].has_failed() && told[0].databases == ["hospital"], "{told:?}");
+        assert!(told[0].reasons[0].contains("the deadline of the run has passed"), "{told:?}");
+        assert!(ledger.load("hospital").await.unwrap().tables["visits"].owed.is_some());
     }
 
     #[test]

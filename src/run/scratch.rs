@@ -3,19 +3,23 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// What every folder's name begins with.
 const PREFIX: &str = "lakefold-";
 
-/// A folder that is gone when the collection is done.
+/// A folder that is gone when the collection is done. It is this user's alone: rows are spilled there, beside the files
+/// of everybody else (P10). What is inside keeps the modes of files of the lake, where some get a second name.
 ///
 /// # Errors
 /// The system's folder for temporary files takes none.
 pub fn folder() -> Result<TempDir> {
     tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{}", lake::mark()))
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .or_error(Kind::Lake, "make a scratch folder")
         .map_err(|e| e.hint("set TMPDIR to a folder with room"))
@@ -43,6 +47,13 @@ pub fn sweep() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_looks_into_a_folder() {
+        let folder = folder().unwrap();
+        let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+    }
 
     #[test]
     fn folders_of_the_dead_are_swept_and_no_others() {

@@ -114,7 +114,7 @@ async fn contents(lake: &Lake, namespace: &Namespace) -> Result<Contents> {
             contents.bytes += object.size;
             data.push(object);
         } else {
-            contents.litter.push(object.key);
+            contents.litter.push(layout::shown(&object.key));
         }
     }
     contents.litter.sort();
@@ -242,6 +242,7 @@ mod tests {
         lake.write("hospital/bills_old/data.parquet", vec![("_id", numbers(&[5]))]);
         for (key, text) in [
             ("hospital/bills/date=2024-05-02/part-0.parquet", "foreign"),
+            ("hospital/bills/site=Rao/part-1.parquet", "foreign"),
             ("_lakefold/journal/hospital/bills.json", "{}"),
             ("_lakefold/tmp/none-1-none-abc", "left"),
         ] {
@@ -256,7 +257,10 @@ mod tests {
         assert_eq!(status.bytes, size("2024-05-01") + size("2024-05-02"));
         // What a dead process left aside may be swept when the lake is opened; the others stay and are named.
         let named: Vec<&str> = status.litter.iter().map(String::as_str).filter(|k| !k.contains("/tmp/")).collect();
-        assert_eq!(named, ["hospital/bills/date=2024-05-02/part-0.parquet", "_lakefold/journal/hospital/bills.json"]);
+        let of_site = layout::shown("hospital/bills/site=Rao/part-1.parquet");
+        let foreign = ["hospital/bills/date=2024-05-02/part-0.parquet", of_site.as_str()];
+        assert_eq!(named, [foreign[0], foreign[1], "_lakefold/journal/hospital/bills.json"]);
+        assert!(!of_site.contains("Rao"), "{of_site}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::progress::Progress;
 use crate::model::secret::Secret;
 use bson::{Bson, Document, doc};
-use mongodb::options::{ClientOptions, IndexOptions};
+use mongodb::options::{ClientOptions, ConnectionString, IndexOptions};
 use mongodb::{Client, Database, IndexModel};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,11 @@ pub async fn write(uri: &Secret, options: &SynthOptions, progress: Arc<dyn Progr
 }
 
 async fn connect(uri: &Secret) -> Result<Database> {
+    // The driver's text quotes what it stumbled over: of `reader:se?cret@host` that is half of the password.
+    ConnectionString::parse(uri.expose()).map_err(|_| {
+        Error::new(Kind::Input, "--out cannot be read as a connection string of MongoDB")
+            .hint("special characters in user and password must be percent-encoded; then check the names of options")
+    })?;
     let mut options =
         ClientOptions::parse(uri.expose()).await.or_error(Kind::Input, "read the --out connection string")?;
     options.app_name.get_or_insert_with(|| "lakefold synth".into());

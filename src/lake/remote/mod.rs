@@ -197,7 +197,8 @@ impl Remote {
                 _ if tries == TRIES => return Err(fault::error(&failure, what())),
                 _ => {}
             }
-            tracing::debug!(%key, tries, error = %fault::error(&failure, "write"), "the write is begun again");
+            let error = fault::error(&failure, what());
+            tracing::debug!(tries, %error, "the write is begun again");
             // 409 means that another write of the key is on its way: a moment decides it.
             tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(tries)).await;
             tries += 1;

@@ -15,6 +15,9 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LAST_LOOK: Duration = Duration::from_secs(15);
 
+/// How often a crawl is ordered that Glue is too busy to begin: with the pauses between, half a minute.
+const ORDERS: u32 = 10;
+
 /// What a crawler was told, or why not.
 type Told<T> = std::result::Result<T, String>;
 
@@ -253,11 +256,6 @@ impl Catalog<'_> {
         paths: &[String],
         record: &mut CatalogRecord,
     ) -> Told<Started> {
-        let or_running = |answer: Answer<()>| match answer {
-            Ok(()) => Ok(Started::Yes),
-            Err(refusal) if matches!(refusal.fault, Fault::Running | Fault::Again) => Ok(Started::NotReady),
-            Err(refusal) => Err(told(refusal.into_error())),
-        };
         let lacking = crawler.lacks(paths);
         if !lacking.is_empty() {
             if crawler.fixed {
@@ -267,12 +265,34 @@ impl Catalog<'_> {
                     lacking.join(", ")
                 ));
             }
-            if or_running(self.glue.add_targets(name, crawler, &lacking).await)? == Started::NotReady {
-                return Ok(Started::NotReady);
+            match self.glue.add_targets(name, crawler, &lacking).await {
+                Ok(()) => record.targets_added += lacking.len() as u64,
+                Err(refusal) if matches!(refusal.fault, Fault::Running | Fault::Again) => return Ok(Started::NotReady),
+                Err(refusal) => return Err(told(refusal.into_error())),
             }
-            record.targets_added += lacking.len() as u64;
         }
-        or_running(self.glue.start_crawler(name).await)
+        self.order_crawl(name, crawler).await
+    }
+
+    /// Orders a crawl of what looked like `before`, which was ready, and repeats an order that was not carried out.
+    /// After an answer that got lost the crawler itself is asked: one that runs now was started by that order, or by
+    /// somebody else after everything had landed, which is as good.
+    async fn order_crawl(&self, name: &str, before: &Crawler) -> Told<Started> {
+        let mut pause = Pause::new();
+        let mut lost = false;
+        for turn in 1.. {
+            let Err(refusal) = self.glue.start_crawler(name).await else { break };
+            lost |= matches!(refusal.fault, Fault::Unknown | Fault::Again);
+            if lost && self.look(name).await?.has_begun_since(before) {
+                break;
+            }
+            match refusal.fault {
+                Fault::Running | Fault::Again => return Ok(Started::NotReady),
+                Fault::Throttled | Fault::Unknown if turn < ORDERS => pause.wait().await,
+                _ => return Err(told(refusal.into_error())),
+            }
+        }
+        Ok(Started::Yes)
     }
 
     /// Waits for the end of the crawl and says what it changed: what is another than in `states`.
@@ -288,7 +308,7 @@ impl Catalog<'_> {
         let mut ran = false;
         let after = loop {
             let now = self.look(name).await?;
-            ran |= !now.ready || now.crawled_at != before.crawled_at;
+            ran |= now.has_begun_since(before);
             if now.ready && ran {
                 break now;
             }

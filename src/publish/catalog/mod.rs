@@ -50,13 +50,12 @@ pub struct Place {
 impl Place {
     /// Where tables of the source's `database` are told of; `None`: nowhere.
     pub fn of(settings: &CatalogSettings, environment: &str, database: &str) -> Option<Self> {
-        let filled = |template: &str| template.replace("{env}", environment).replace("{database}", &fold(database));
         let crawler = match settings.mode {
             CatalogMode::None => return None,
-            CatalogMode::Crawler => Some(filled(&settings.crawler)),
+            CatalogMode::Crawler => Some(settings.crawler_of(environment, database)),
             CatalogMode::Tables => None,
         };
-        Some(Self { crawler, database: filled(&settings.database) })
+        Some(Self { crawler, database: settings.database_of(environment, database) })
     }
 
     /// What is shared by all whose debts are paid together, and what the lease on it is called.

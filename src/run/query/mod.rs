@@ -13,10 +13,11 @@ mod tests;
 use super::output;
 pub use super::output::ResultFormat;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::lake::Lake;
+use crate::lake::{self, Lake, layout};
 use crate::model::collection::CollectionSpec;
 use crate::model::redact;
 use crate::model::settings::Settings;
+use arrow::error::ArrowError;
 use catalog::Databases;
 use datafusion::common::DataFusionError;
 use datafusion::common::config::Dialect;
@@ -128,22 +129,67 @@ fn require_folder(url: &str) -> Result<()> {
 }
 
 /// What is wrong with a statement. Its texts come from the statement and the schemas, never from documents, so
-/// they are shown as they are: `No field named agee` is of no use without the name.
+/// they are shown as they are: `No field named agee` is of no use without the name. Conditions on partition keys alone
+/// are the exception: they are evaluated with the values of folders.
 fn planning(error: &DataFusionError) -> Error {
-    if let Some(ours) = own(error) {
-        return ours;
-    }
-    let text = error.strip_backtrace();
-    Error::new(Kind::Input, redact::url_credentials(&text)).context("the query")
+    let what = "the query";
+    own(error).or_else(|| computing(error, Kind::Input, what)).unwrap_or_else(|| {
+        let text = error.strip_backtrace();
+        Error::new(Kind::Input, redact::url_credentials(&text)).context(what)
+    })
 }
 
 /// What broke while rows were read or written; it may quote values, so it passes the filter (P10).
 pub(super) fn reading(error: &DataFusionError) -> Error {
-    own(error).unwrap_or_else(|| {
-        Error::new(Kind::Lake, redact::quoted(&error.strip_backtrace())).context("read the rows of the query").hint(
-            "a partition that was just replaced reads well again when the query is repeated; more memory: [run] memory",
-        )
-    })
+    let what = "read the rows of the query";
+    let again =
+        "a partition that was just replaced reads well again when the query is repeated; more memory: [run] memory";
+    let text = error.strip_backtrace();
+    let told = own(error)
+        .or_else(|| lake::refusal(error, what))
+        .or_else(|| footer(&text))
+        .or_else(|| computing(error, Kind::Lake, what))
+        .unwrap_or_else(|| Error::new(Kind::Lake, redact::quoted(&text)).context(what));
+    if told.hint_text().is_some() { told } else { told.hint(again) }
+}
+
+/// A footer that could not be read: DataFusion makes one text of the raw key, whose values are those of documents, and
+/// of the store's error, which says the key again.
+fn footer(text: &str) -> Option<Error> {
+    let (key, why) = text.split_once("Failed to fetch metadata for file ")?.1.split_once(": ")?;
+    let of_store = why.contains("Object Store error") || why.contains("External: ");
+    let why = match lake::answered(why) {
+        Some(answer) => answer,
+        None if of_store => "the store refused it".to_owned(),
+        None => redact::quoted(why),
+    };
+    Some(Error::new(Kind::Lake, why).context(format!("read the Parquet footer of {}", layout::shown(key))))
+}
+
+/// What failed with the values that were computed with, when that is it. They are quoted there, numbers bare and texts
+/// with an apostrophe as they are, so that no filter finds where they end: nothing from there on is shown (P10).
+fn computing(error: &DataFusionError, kind: Kind, what: &str) -> Option<Error> {
+    let cast = "TRY_CAST gives NULL for it";
+    let (message, hint) = match error.find_root() {
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::CastError(_) => ("a value cannot be cast to the type that the query asks for", cast),
+            ArrowError::ParseError(_) => ("a value cannot be parsed as the type that the query asks for", cast),
+            ArrowError::ArithmeticOverflow(_) => ("a number grows beyond its type", "cast it to DOUBLE before"),
+            ArrowError::DivideByZero => ("a number is divided by zero", "NULLIF(x, 0) gives NULL instead"),
+            _ => return Some(Error::new(kind, before_quotes(&error.to_string())).context(what)),
+        },
+        DataFusionError::Execution(text) => return Some(Error::new(kind, before_quotes(text)).context(what)),
+        _ => return None,
+    };
+    Some(Error::new(kind, message).context(what).hint(hint))
+}
+
+/// `Error parsing timestamp from …`
+fn before_quotes(text: &str) -> String {
+    match text.split_once(['\'', '"', '`']) {
+        Some((before, _)) => format!("{before}…"),
+        None => text.to_owned(),
+    }
 }
 
 /// Our own error, when that is what went through DataFusion.

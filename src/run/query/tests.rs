@@ -225,6 +225,36 @@ async fn what_is_missing_is_named_with_what_was_probably_meant() {
     assert!(!none.folder.path().join("lake").exists(), "asking must not make a lake");
 }
 
+/// P10: conditions on partition keys are evaluated while planning, and all others while reading.
+#[tokio::test]
+async fn what_fails_with_a_value_does_not_quote_it() {
+    let lake = bills();
+    lake.write(
+        "hospital/visits/ward=O%27Brien%27s/data.parquet",
+        vec![("_id", texts(&["O'Brien's"])), ("phone", numbers(&[9_800_011_122]))],
+    );
+    for (what, kind) in [
+        ("_id FROM hospital.visits WHERE CAST(ward AS BIGINT) > 1", Kind::Input),
+        ("_id FROM hospital.visits WHERE CAST(ward AS DATE) > DATE '2024-05-01'", Kind::Input),
+        ("CAST(_id AS BIGINT) AS n FROM hospital.visits", Kind::Lake),
+        ("CAST(_id AS TIMESTAMP) AS n FROM hospital.visits", Kind::Lake),
+        ("CAST(phone AS INTEGER) AS n FROM hospital.visits", Kind::Lake),
+    ] {
+        let (found, text) = lake.refusal(&format!("SELECT {what}"), &[]).await;
+        assert_eq!(found, kind, "{what}: {text}");
+        assert!(!text.contains("Brien") && !text.contains("98000"), "{what}: {text}");
+    }
+    let damaged = "hospital/visits/ward=Rao/data.parquet";
+    lake.create(damaged).write_all(b"no Parquet at all").unwrap();
+    lake.write_state("visits", &["ward"], vec![column("phone", ColumnType::Bigint)]);
+    let (_, text) = lake.refusal("SELECT max(phone) AS n FROM hospital.visits WHERE ward = 'Rao'", &[]).await;
+    assert!(text.contains("Parquet") && !text.contains("Rao"), "{text}");
+    let (kind, text) = lake.refusal("SELECT 'mine' AS x FROM hospital.visits WHERE agee = 'Asha'", &[]).await;
+    assert!(kind == Kind::Input && text.contains("No field named agee"), "{text}");
+    let (kind, text) = lake.refusal("SELECT 'mine' FRO hospital.visits", &[]).await;
+    assert!(kind == Kind::Input && text.contains("hospital"), "{text}");
+}
+
 #[tokio::test]
 async fn statements_that_write_are_refused() {
     let lake = bills();

@@ -4,6 +4,7 @@
 //! watermark where it was; the next run makes it right. Either way nothing half-written is ever in the lake, and the
 //! end is the lake of a run that nobody disturbed.
 
+mod discreet;
 mod lake;
 
 use crate::support::s3::S3;

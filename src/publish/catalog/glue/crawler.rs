@@ -1,6 +1,7 @@
 //! Crawlers: looked at, pointed at more folders, started, created.
 
 use super::{Answer, Glue, refused, unless_missing, written};
+use aws_sdk_glue::config::retry::RetryConfig;
 use aws_sdk_glue::types::{
     CrawlerState, CrawlerTargets, DeleteBehavior, LastCrawlStatus, RecrawlBehavior, RecrawlPolicy, S3Target,
     SchemaChangePolicy, UpdateBehavior,
@@ -44,6 +45,11 @@ pub struct CrawlerPlan {
 }
 
 impl Crawler {
+    /// Whether a crawl has begun since it looked like `before`.
+    pub fn has_begun_since(&self, before: &Crawler) -> bool {
+        !self.ready || self.crawled_at != before.crawled_at
+    }
+
     /// Those of `paths` that are no targets yet; a `/` at the end makes no difference.
     pub fn lacks(&self, paths: &[String]) -> Vec<String> {
         let bare = |path: &str| path.trim_end_matches('/').to_owned();
@@ -121,9 +127,11 @@ impl Glue {
         written(request.send()).await.map_err(refused(call)).map(drop)
     }
 
-    /// Starts it.
+    /// Starts it, with one try: the SDK would repeat an order whose answer got lost, and Glue refuses that because of the
+    /// crawl that the first one began.
     pub async fn start_crawler(&self, name: &str) -> Answer<()> {
-        let request = self.client.start_crawler().name(name);
+        let once = aws_sdk_glue::Config::builder().retry_config(RetryConfig::disabled());
+        let request = self.client.start_crawler().name(name).customize().config_override(once);
         written(request.send()).await.map_err(refused("glue:StartCrawler")).map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! The one door to AWS Glue: plain questions and orders, and refusals sorted by what they mean.
 //!
 //! Throttling, dropped connections and faults of the service are repeated by the SDK, with growing pauses and jitter;
-//! what comes out of here has been tried [`ATTEMPTS`] times.
+//! what comes out of here has been tried [`ATTEMPTS`] times, but for [`Glue::start_crawler`].
 
 mod crawler;
 mod database;
@@ -51,6 +51,10 @@ pub enum Fault {
     Denied,
     /// Somebody else changed it at the same moment, or Glue took too long: look again, and try again.
     Again,
+    /// Too many calls: it was not carried out.
+    Throttled,
+    /// No answer, or a fault of the service: whether it was carried out is not known.
+    Unknown,
     /// Anything else.
     Other,
 }
@@ -134,7 +138,7 @@ where
             Refusal { fault: fault(&code), call, text: format!("{code}: {message}") }
         }
         // No answer at all: network, endpoint, credentials.
-        None => Refusal { fault: Fault::Other, call, text: redact::quoted(&DisplayErrorContext(error).to_string()) },
+        None => Refusal { fault: Fault::Unknown, call, text: redact::quoted(&DisplayErrorContext(error).to_string()) },
     }
 }
 
@@ -145,6 +149,8 @@ fn fault(code: &str) -> Fault {
         "CrawlerRunningException" | "CrawlerStoppingException" => Fault::Running,
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Fault::Denied,
         "ConcurrentModificationException" | "VersionMismatchException" | "OperationTimeoutException" => Fault::Again,
+        "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => Fault::Throttled,
+        "InternalServiceException" | "InternalFailure" | "ServiceUnavailable" => Fault::Unknown,
         _ => Fault::Other,
     }
 }

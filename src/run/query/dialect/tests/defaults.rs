@@ -74,7 +74,7 @@ async fn a_value_is_of_its_defaults_type() {
         ("whole", "NaN", "the value of --param whole is no number, as its default is"),
         ("minus", "", "the value of --param minus is no number, as its default is"),
         ("yes", "1", "the value of --param yes is no boolean, as its default is"),
-        ("day", "soon", "soon"),
+        ("day", "soon", "a value cannot be cast to the type that the query asks for"),
         ("dya", "2024-03-01", "the query does not use the parameter `dya`"),
     ] {
         let (kind, text) = lake.refusal(sql, &[(name, value)]).await;
