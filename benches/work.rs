@@ -101,7 +101,7 @@ pub fn corpus(bills: i64, every: Option<i64>) -> Vec<RawBatch> {
 pub fn shaper(table: Option<TableSchema>) -> Shaper {
     let context = Context { file: "collections.csv", environment: "bench", hash_key: false, pins: None };
     let spec = manifest::load(MANIFEST, &context).expect("a manifest").remove(0);
-    let table = table.unwrap_or_else(|| TableSchema::new(TableSettings::of(&spec, UTC, Timestamps::Utc)));
+    let table = table.unwrap_or_else(|| TableSchema::new(TableSettings::of(&spec, UTC, Timestamps::Utc, None)));
     Shaper::new(spec, UTC, Timestamps::Utc, None, table).expect("a shaper")
 }
 

@@ -1,6 +1,7 @@
 //! The grammar of `partition_by`: `date=day(created_at)/id1=facility.id`.
 
 use crate::model::collection::{FieldPath, PartitionKey, PartitionUnit};
+use crate::model::names::RENAMED;
 use crate::model::problem::Problems;
 
 const COLUMN: &str = "partition_by";
@@ -36,10 +37,28 @@ pub(super) fn parse(text: &str, line: u64, problems: &mut Problems) -> Vec<Parti
             problems
                 .add(line, COLUMN, format_args!("keys `{}` and `{}` are cut from the same value", other.name, key.name))
                 .hint("drop one of them");
+        } else if let Some((plain, field)) = keys.iter().find_map(|other| taken(other, &key)) {
+            problems
+                .add(
+                    line,
+                    COLUMN,
+                    format_args!(
+                        "key `{field}` has the name of the column that a field `{plain}` gets beside key `{plain}`"
+                    ),
+                )
+                .hint(format_args!("give the folder level of `{field}` another name"));
         }
         keys.push(key);
     }
     keys
+}
+
+/// Of two keys the one whose name a field would have, and the one that is called as that field's column then is.
+fn taken<'k>(one: &'k PartitionKey, other: &'k PartitionKey) -> Option<(&'k str, &'k str)> {
+    [(one, other), (other, one)]
+        .into_iter()
+        .find(|(plain, field)| field.name.strip_suffix(RENAMED) == Some(plain.name.as_str()))
+        .map(|(plain, field)| (plain.name.as_str(), field.name.as_str()))
 }
 
 fn parse_key(part: &str, line: u64, problems: &mut Problems) -> Option<PartitionKey> {

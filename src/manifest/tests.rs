@@ -179,6 +179,13 @@ fn bad_rows_say_what_to_write_instead() {
         ("h,a,,x=p/x=q,,,", &["partition_by: two keys are named `x` | give each folder level its own name"]),
         ("h,a,,x=p/y=p,,,", &["partition_by: keys `x` and `y` are cut from the same value | drop one of them"]),
         (
+            "h,a,,x_field=p/y=q/x=r,,,",
+            &[
+                "partition_by: key `x_field` has the name of the column that a field `x` gets beside key `x` | give the \
+               folder level of `x_field` another name",
+            ],
+        ),
+        (
             "h,a,,,_id,,",
             &["exclude: `_id` is the key of the table and cannot be left out | take `_id` out of `exclude`"],
         ),

@@ -19,13 +19,28 @@ impl RawBatch {
     }
 }
 
-/// A document that could not be read, kept byte for byte with its reason.
+/// A document that could not be read, with its reason.
 #[derive(Debug, Clone)]
 pub struct Quarantined {
-    /// The document as it came.
-    pub document: Bytes,
+    /// What may be kept of it.
+    pub remains: Remains,
     /// What is wrong with it, without any of its content.
     pub reason: String,
+}
+
+/// What the quarantine keeps of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// The document as it came, byte for byte.
+    Raw(Bytes),
+    /// Nothing of its content, because the lake must not hold all of it: fields of its collection are hashed or excluded,
+    /// and where they stand in a document that cannot be read nobody knows (P10).
+    Marked {
+        /// Its length in bytes.
+        length: u64,
+        /// 8 hex digits that are the same for the same bytes.
+        digest: String,
+    },
 }
 
 /// Documents as rows of a table.

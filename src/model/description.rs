@@ -12,7 +12,7 @@ pub struct TableDescription {
     pub database: String,
     /// Source collection.
     pub collection: String,
-    /// The table's database in a catalog; folded.
+    /// The table's database in a catalog, by `[catalog] database`.
     pub catalog_database: String,
     /// The table's name in a catalog; folded.
     pub table: String,

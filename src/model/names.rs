@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+/// The end of a column's name whose own is taken, by a partition key or a column of lakefold's.
+pub const RENAMED: &str = "_field";
+
 /// Longest folded name in bytes, before the hash that replaces its end.
 const MAX_BYTES: usize = 200;
 

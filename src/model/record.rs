@@ -174,7 +174,7 @@ pub struct Rows {
     pub unchanged: u64,
     /// Lost against a newer reading of the same `_id`.
     pub superseded: u64,
-    /// Could not be read, kept byte for byte.
+    /// Could not be read; the quarantine has them.
     pub quarantined: u64,
     /// Left their old partition (part of `updated`).
     pub moved: u64,

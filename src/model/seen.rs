@@ -223,6 +223,28 @@ impl Seen {
         true
     }
 
+    /// Forgets what was seen at `path` and below it, in lists too, and every document and list that held nothing else.
+    pub fn forget(&mut self, path: &[&str]) {
+        let Some((name, rest)) = path.split_first() else { return };
+        if self.fields.forget(name, rest) && self.fields.is_empty() && self.guard.is_none() {
+            self.sightings.retain(|sighting| sighting.kind != Kind::Document);
+        }
+        if let Some(values) = self.values.as_deref_mut() {
+            // Their kinds are those of other keys as well, and a type never gets narrower.
+            let sightings = values.sightings.clone();
+            values.forget(rest);
+            values.sightings = sightings;
+        }
+        let emptied = self.items.as_deref_mut().is_some_and(|items| {
+            items.forget(path);
+            items.sightings.is_empty()
+        });
+        if emptied {
+            self.items = None;
+            self.sightings.retain(|sighting| sighting.kind != Kind::Array);
+        }
+    }
+
     /// Adds everything `other` has seen.
     pub fn absorb(&mut self, other: &Seen) {
         for theirs in &other.sightings {
@@ -338,6 +360,22 @@ impl Fields {
         at
     }
 
+    /// Forgets what was seen at `rest` of the field `name`; whether the field is gone with it.
+    fn forget(&mut self, name: &str, rest: &[&str]) -> bool {
+        let Some(at) = self.position(name.as_bytes(), 0) else { return false };
+        let nothing_else = |seen: &mut Seen| {
+            seen.forget(rest);
+            seen.sightings.is_empty()
+        };
+        let gone = rest.is_empty() || self.get_mut(at).is_some_and(nothing_else);
+        if gone {
+            let mut list = std::mem::take(&mut self.list);
+            list.remove(at);
+            *self = Self::from(list);
+        }
+        gone
+    }
+
     /// What was seen at the field at position `at`.
     pub fn get_mut(&mut self, at: usize) -> Option<&mut Seen> {
         self.list.get_mut(at).map(|field| &mut field.seen)
@@ -418,6 +456,61 @@ mod tests {
         let mut union = a.clone();
         union.absorb(b);
         union
+    }
+
+    fn document(fields: &[(&str, Seen)]) -> Seen {
+        let mut seen = Seen::default();
+        seen.note(Kind::Document, String::new);
+        for (name, field) in fields {
+            let at = seen.fields.ensure(name, 1);
+            seen.fields.get_mut(at).unwrap().absorb(field);
+        }
+        seen
+    }
+
+    fn text() -> Seen {
+        let mut seen = Seen::default();
+        seen.note(Kind::String, String::new);
+        seen
+    }
+
+    fn list(items: Seen) -> Seen {
+        let mut seen = Seen { items: Some(Box::new(items)), ..Seen::default() };
+        seen.note(Kind::Array, String::new);
+        seen
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_along_what_held_nothing_else() {
+        let secret = || document(&[("secret", text())]);
+        let mut seen = document(&[
+            ("a", document(&[("secret", document(&[("x", text())])), ("kept", text())])),
+            ("b", list(list(secret()))),
+            ("c", document(&[("d", secret())])),
+            ("e", text()),
+        ]);
+        for path in [&["a", "secret"][..], &["b", "secret"], &["c", "d", "secret"], &["nowhere", "x"]] {
+            seen.forget(path);
+        }
+        assert_eq!(seen, document(&[("a", document(&[("kept", text())])), ("e", text())]));
+        assert_eq!(seen.fields.position(b"e", 0), Some(1));
+
+        // A bare value beside documents or lists stays.
+        let mut seen = list(secret());
+        seen.absorb(&text());
+        seen.absorb(&secret());
+        seen.forget(&["secret"]);
+        assert_eq!(essence(&seen), essence(&text()));
+    }
+
+    #[test]
+    fn names_below_data_keys_are_forgotten_and_their_kinds_are_not() {
+        let mut seen = document(&[("k1", document(&[("secret", text())])), ("k2", text())]);
+        seen.trip(Guard::Keys);
+        seen.forget(&["k1", "secret"]);
+        let values = seen.values.as_deref().unwrap();
+        assert!(values.fields.is_empty());
+        assert_eq!(values.kinds(), KindSet::of(&[Kind::Document, Kind::String]));
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! An environment, checked: plain data that the stages are given.
 
+use super::names::fold;
 use super::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -176,6 +177,22 @@ pub struct CatalogSettings {
     pub role: Option<String>,
     /// How long a crawler that runs, or that another run is at, is waited for.
     pub ready_within: Duration,
+}
+
+impl CatalogSettings {
+    /// Name of the crawler of the source's `database`.
+    pub fn crawler_of(&self, environment: &str, database: &str) -> String {
+        filled(&self.crawler, environment, database)
+    }
+
+    /// What the catalog calls the source's `database`.
+    pub fn database_of(&self, environment: &str, database: &str) -> String {
+        filled(&self.database, environment, database)
+    }
+}
+
+fn filled(template: &str, environment: &str, database: &str) -> String {
+    template.replace("{env}", environment).replace("{database}", &fold(database))
 }
 
 impl Default for CatalogSettings {

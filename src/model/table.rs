@@ -3,6 +3,7 @@
 use super::collection::CollectionSpec;
 use super::column::{Column, ColumnType};
 use super::pin::Pin;
+use super::secret::Secret;
 use super::seen::{Kind, KindSet, Seen, Sighting};
 use super::settings::Timestamps;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -35,6 +36,10 @@ pub struct TableSettings {
     pub exclude: Vec<String>,
     /// Sorted dotted paths.
     pub hash: Vec<String>,
+    /// What tells the key of the hashes from another one, without being any use to who looks for it; empty without hashes,
+    /// and in states of before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hash_key: String,
     /// Sorted by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Pin>,
@@ -42,7 +47,12 @@ pub struct TableSettings {
 
 impl TableSettings {
     /// The settings of a manifest row in an environment.
-    pub fn of(spec: &CollectionSpec, timezone: chrono_tz::Tz, timestamps: Timestamps) -> Self {
+    pub fn of(
+        spec: &CollectionSpec,
+        timezone: chrono_tz::Tz,
+        timestamps: Timestamps,
+        hash_key: Option<&Secret>,
+    ) -> Self {
         let sorted = |paths: &[super::collection::FieldPath]| {
             let mut texts: Vec<String> = paths.iter().map(ToString::to_string).collect();
             texts.sort();
@@ -61,6 +71,7 @@ impl TableSettings {
             partition_keys: spec.partition_by.iter().map(|key| key.name.clone()).collect(),
             exclude: sorted(&spec.exclude),
             hash: sorted(&spec.hash),
+            hash_key: hash_key.filter(|_| !spec.hash.is_empty()).map(|key| key.mark(b"lakefold")).unwrap_or_default(),
             pins,
         }
     }
@@ -77,12 +88,16 @@ impl TableSettings {
             ("hash", self.hash.join(";"), other.hash.join(";")),
             ("pins", pins(self), pins(other)),
         ];
+        // Hashes under two keys cannot be joined. A table whose key is not on record is taken to have this one.
+        let keys = [&self.hash_key, &other.hash_key];
+        let rekeyed = keys.iter().all(|key| !key.is_empty()) && self.hash_key != other.hash_key;
         pairs
             .into_iter()
             .filter(|(_, table, now)| table != now)
             .map(|(name, table, now)| {
                 format!("{name}: the table was made with {}, now it is {}", shown(&table), shown(&now))
             })
+            .chain(rekeyed.then(|| "hash_key: the table was made with another one".to_owned()))
             .collect()
     }
 }
@@ -155,11 +170,21 @@ impl TableSchema {
     }
 
     /// The schema a table starts again from when all of its files are replaced: new settings, columns still to be
-    /// made, and everything seen so far unless it is to be forgotten. Versions go on, so that files tell old from new.
+    /// made, and everything seen so far unless it is to be forgotten, or must not be known any more: what is excluded, and
+    /// what has stood where hashes will stand. Versions go on, so that files tell old from new.
     #[must_use]
     pub fn rebuilt(&self, settings: TableSettings, forget: bool) -> Self {
         let empty = Self { version: self.version, ..Self::new(settings) };
-        if forget { empty } else { Self { ids: self.ids.clone(), seen: self.seen.clone(), ..empty } }
+        if forget {
+            return empty;
+        }
+        let mut seen = self.seen.clone();
+        let settings = &empty.settings;
+        let hashed = settings.hash.iter().filter(|path| !self.settings.hash.contains(path));
+        for path in settings.exclude.iter().chain(hashed) {
+            seen.forget(&path.split('.').collect::<Vec<_>>());
+        }
+        Self { ids: self.ids.clone(), seen, ..empty }
     }
 
     /// The schema of a data file: `_id`, `_modified_ms` where there is a timestamp column, the data columns, `_misfits`

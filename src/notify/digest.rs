@@ -261,7 +261,7 @@ fn warnings(collection: &CollectionRecord) -> Vec<String> {
     let mut texts = collection.warnings.clone();
     if collection.rows.quarantined > 0 {
         let documents = several(collection.rows.quarantined, "document");
-        texts.push(format!("{documents} could not be read; kept byte for byte under _lakefold/quarantine/"));
+        texts.push(format!("{documents} could not be read; see _lakefold/quarantine/"));
     }
     texts
 }

@@ -1,12 +1,14 @@
-//! Keeps documents that could not be read, byte for byte, with the reason beside each.
+//! Keeps documents that could not be read, byte for byte, with the reason beside each; of a collection whose fields are
+//! hashed or excluded the reason alone, with what the document is known by.
 //!
 //! They wait on local disk: a collection none of whose documents can be read must not fill the memory either (P10).
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
 use crate::lake::{Expect, Lake, layout};
-use crate::model::batch::Quarantined;
+use crate::model::batch::{Quarantined, Remains};
 use crate::model::collection::Namespace;
+use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub struct Quarantine {
     folder: PathBuf,
     documents: u64,
+    /// Of those that are kept byte for byte.
     bytes: u64,
     first: Option<String>,
 }
@@ -40,24 +43,31 @@ impl Quarantine {
         let Some(first) = quarantined.first() else { return Ok(()) };
         self.first.get_or_insert_with(|| first.reason.clone());
         let (mut documents, mut reasons) = (self.append_to("bson")?, self.append_to("jsonl")?);
-        for Quarantined { document, reason } in quarantined {
-            let line = serde_json::json!({ "offset": self.bytes, "length": document.len(), "reason": reason });
-            let written =
-                documents.write_all(document).and_then(|()| reasons.write_all(format!("{line}\n").as_bytes()));
+        for Quarantined { remains, reason } in quarantined {
+            let (raw, line) = match remains {
+                Remains::Raw(raw) => (&raw[..], json!({ "offset": self.bytes, "length": raw.len(), "reason": reason })),
+                Remains::Marked { length, digest } => {
+                    (&b""[..], json!({ "raw": false, "length": length, "digest": digest, "reason": reason }))
+                }
+            };
+            let written = documents.write_all(raw).and_then(|()| reasons.write_all(format!("{line}\n").as_bytes()));
             written.or_error(Kind::Lake, self.doing())?;
-            self.bytes += document.len() as u64;
+            self.bytes += raw.len() as u64;
             self.documents += 1;
         }
         Ok(())
     }
 
-    /// Writes `quarantine/<database>/<collection>/<run_id>.bson` (the bytes) and `.jsonl` (offset, length and reason).
+    /// Writes `quarantine/<database>/<collection>/<run_id>.bson` (the bytes, if any are kept) and `.jsonl` (offset, length
+    /// and reason; `"raw": false` and a digest instead of the offset where the bytes are not kept).
     pub async fn store(&self, lake: &Lake, ns: &Namespace, run_id: &str) -> Result<()> {
         if self.documents == 0 {
             return Ok(());
         }
         reach(KillPoint::BeforeQuarantine);
-        self.put(lake, ns, run_id, "bson").await?;
+        if self.bytes > 0 {
+            self.put(lake, ns, run_id, "bson").await?;
+        }
         reach(KillPoint::MidQuarantine);
         self.put(lake, ns, run_id, "jsonl").await?;
         reach(KillPoint::AfterQuarantine);

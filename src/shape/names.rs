@@ -1,7 +1,7 @@
 //! Names of columns at one level.
 
 use crate::model::column::SCALARS;
-use crate::model::names::fold;
+use crate::model::names::{RENAMED, fold};
 use crate::model::table::{ID, MISFITS, MODIFIED};
 
 /// Where a field stands, as far as its column's name is concerned.
@@ -20,11 +20,12 @@ impl Level<'_> {
         match self {
             Level::Top(keys) => {
                 if [ID, MODIFIED, MISFITS].contains(&name.as_str()) || keys.contains(&name) {
-                    name.push_str("_field");
+                    // No key has this name: the manifest refuses one.
+                    name.push_str(RENAMED);
                 }
             }
             // The bare `value_` belongs to scalars seen beside documents.
-            Level::Nested if name == SCALARS => name.push_str("_field"),
+            Level::Nested if name == SCALARS => name.push_str(RENAMED),
             Level::Nested => {}
         }
         name

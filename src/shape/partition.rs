@@ -173,23 +173,25 @@ fn milliseconds(value: Value<'_>, timezone: Tz) -> Option<i64> {
     time_of(raw, timezone)
 }
 
-/// Appends `text` as part of a folder name: bytes outside `[A-Za-z0-9_.-]` as `%XX`, long texts cut and hashed.
+/// Appends `text` as part of a folder name: bytes outside `[A-Za-z0-9_.-]` as `%XX`, long texts cut and hashed. They are
+/// cut between characters: readers refuse a whole table over one folder that is no UTF-8.
 fn escape(text: &str, folder: &mut String) {
     let start = folder.len();
     let dots = text == "." || text == "..";
     let mut whole = folder.len();
-    for byte in text.bytes() {
+    for (at, byte) in text.bytes().enumerate() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && !dots) {
             folder.push(char::from(byte));
         } else {
             let _ = write!(folder, "%{byte:02X}");
         }
-        if folder.len() - start <= MAX_BYTES - 9 {
-            whole = folder.len();
-        } else if folder.len() - start > MAX_BYTES {
+        if folder.len() - start > MAX_BYTES {
             folder.truncate(whole);
             let _ = write!(folder, "_{}", hash8(text.as_bytes()));
             return;
+        }
+        if folder.len() - start <= MAX_BYTES - 9 && text.is_char_boundary(at + 1) {
+            whole = folder.len();
         }
     }
 }
@@ -212,5 +214,31 @@ mod tests {
         let long = escaped(&"é".repeat(100));
         assert!(long.len() <= MAX_BYTES && long.ends_with(&hash8("é".repeat(100).as_bytes())));
         assert_eq!(escaped(&"x".repeat(200)), "x".repeat(200));
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let decoded = |escaped: &str| {
+            let mut parts = escaped.split('%');
+            let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+            for part in parts {
+                bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+                bytes.extend(part[2..].bytes());
+            }
+            String::from_utf8(bytes)
+        };
+        // Two, three and four bytes a character, begun at every place of one.
+        for letter in ["é", "क", "\u{1f3e5}"] {
+            for before in 0..12 {
+                let text = "x".repeat(before) + &letter.repeat(100);
+                let mut folder = "site=".to_owned();
+                escape(&text, &mut folder);
+                let value = folder.strip_prefix("site=").unwrap();
+                let (kept, hash) = value.rsplit_once('_').unwrap();
+                assert!(text.starts_with(&decoded(kept).unwrap()), "{before} {letter}");
+                assert_eq!(hash, hash8(text.as_bytes()));
+                assert!(value.len() <= MAX_BYTES && value.len() > MAX_BYTES - 12, "{before} {letter}: {}", value.len());
+            }
+        }
     }
 }

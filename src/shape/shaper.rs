@@ -12,9 +12,10 @@ use super::privacy::{Privacy, is_void};
 use super::raw::{Document, Tape, Value};
 use super::{changes, guards};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::model::batch::{Quarantined, RawBatch, ShapedBatch};
+use crate::model::batch::{Quarantined, RawBatch, Remains, ShapedBatch};
 use crate::model::collection::CollectionSpec;
 use crate::model::modified::{modified_ms, time_at};
+use crate::model::names::hash8;
 use crate::model::record::SchemaChange;
 use crate::model::secret::Secret;
 use crate::model::seen::{KINDS, Seen, Sighting};
@@ -34,6 +35,8 @@ pub struct Shaper {
     spec: CollectionSpec,
     clock: Clock,
     privacy: Option<Privacy>,
+    /// What digests of documents are made under.
+    hash_key: Option<Secret>,
     /// The schema as it was when the run started.
     start: TableSchema,
     table: TableSchema,
@@ -126,9 +129,10 @@ impl Shaper {
         timezone: chrono_tz::Tz,
         timestamps: Timestamps,
         hash_key: Option<Secret>,
-        table: TableSchema,
+        mut table: TableSchema,
     ) -> Result<Self> {
-        let differing = table.settings.differences(&TableSettings::of(&spec, timezone, timestamps));
+        let settings = TableSettings::of(&spec, timezone, timestamps, hash_key.as_ref());
+        let differing = table.settings.differences(&settings);
         if !differing.is_empty() {
             return Err(Error::new(Kind::Schema, format!("{}: {}", spec.namespace, differing.join("; ")))
                 .hint("rebuild the table with --full --forget-schema, or take the change back"));
@@ -140,6 +144,8 @@ impl Shaper {
                 return Err(Error::new(Kind::Input, format!("{}: `hash` needs privacy.hash_key", spec.namespace)));
             }
         };
+        // What an older state does not have on record yet.
+        table.settings = settings;
         let clock = Clock { timezone, local: timestamps == Timestamps::Local };
         let mut shaper = Self {
             privacy: Privacy::new(&spec.exclude, &spec.hash, hasher.as_ref()),
@@ -151,6 +157,7 @@ impl Shaper {
             refused: BTreeMap::new(),
             start: table.clone(),
             clock,
+            hash_key,
             spec,
             table,
         };
@@ -244,7 +251,7 @@ impl Shaper {
             self.record.truncate(rows.len());
             tape.clear();
             match tape.document_of(bytes).and_then(|document| accept(bytes, document)) {
-                Err(reason) => rows.quarantined.push(Quarantined { document: bytes.clone(), reason }),
+                Err(reason) => rows.quarantined.push(Quarantined { remains: self.remains(bytes), reason }),
                 Ok(accepted) => {
                     *noted = true;
                     let news = self.note(&accepted);
@@ -274,12 +281,22 @@ impl Shaper {
                     }
                     accepted.push(document);
                 }
-                Err(reason) => rows.quarantined.push(Quarantined { document: bytes.clone(), reason }),
+                Err(reason) => rows.quarantined.push(Quarantined { remains: self.remains(bytes), reason }),
             }
         }
         self.follow(news)?;
         accepted.iter().for_each(|accepted| self.take(accepted, &mut rows));
         self.finish(rows)
+    }
+
+    /// What may be kept of a document that cannot be read.
+    fn remains(&self, bytes: &Bytes) -> Remains {
+        if self.privacy.is_none() {
+            return Remains::Raw(bytes.clone());
+        }
+        // Under the key where there is one: a plain digest lets a value be guessed whose surroundings are known.
+        let digest = self.hash_key.as_ref().map_or_else(|| hash8(bytes), |key| key.mark(bytes));
+        Remains::Marked { length: bytes.len() as u64, digest }
     }
 
     /// As [`Self::shape`], with every document the long way, which the quick one has to agree with.

@@ -103,3 +103,13 @@ async fn a_server_that_is_not_there_is_unavailable() {
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(!format!("{error:?}").contains("hunter2"), "{error}");
 }
+
+#[tokio::test]
+async fn a_connection_string_that_cannot_be_read_is_not_quoted() {
+    for uri in ["mongodb://somebody:hunter2?Secret@db/", "mongodb://somebody:27017?hunter2=Secret@db/"] {
+        let error = run(uri, 0).await.expect_err("a `?` in the password");
+        let said = error.explained().to_lowercase();
+        assert_eq!(error.kind(), Kind::Input);
+        assert!(!said.contains("hunter2") && !said.contains("secret"), "{said}");
+    }
+}

@@ -81,7 +81,7 @@ impl Row<'_> {
             Ok(found) => found?.0,
             Err(error) => return Some(Finding::of_error(&self.subject, "table", &error)),
         };
-        let now = TableSettings::of(self.spec, settings.timezone, settings.timestamps);
+        let now = TableSettings::of(self.spec, settings.timezone, settings.timestamps, settings.hash_key.as_ref());
         let differences = table.settings.differences(&now);
         if differences.is_empty() {
             return Some(self.says(Mark::Ok, "table", "its settings are those the table was made with"));

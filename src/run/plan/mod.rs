@@ -119,7 +119,8 @@ impl Planning<'_> {
         let described = self.survey.describe(&spec.namespace, spec.timestamp_column.as_ref()).await?;
         let decision = self.decide(spec, &stored, plan);
         let whole = !matches!(decision.scope, Scope::Since { .. });
-        let now = TableSettings::of(spec, self.settings.timezone, self.settings.timestamps);
+        let settings = self.settings;
+        let now = TableSettings::of(spec, settings.timezone, settings.timestamps, settings.hash_key.as_ref());
         let differences = stored.schema.as_ref().map(|s| s.settings.differences(&now)).unwrap_or_default();
         if !differences.is_empty() && !self.options.full {
             return Err(super::collection::settings_changed(&self.settings.named, spec, &differences));

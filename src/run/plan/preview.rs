@@ -63,7 +63,7 @@ mod tests {
         let path = FieldPath::parse("site").unwrap();
         spec.partition_by = vec![PartitionKey { name: "site".into(), unit: PartitionUnit::Value, path }];
         spec.partition_text = "site=site".into();
-        let empty = TableSchema::new(TableSettings::of(&spec, settings.timezone, settings.timestamps));
+        let empty = TableSchema::new(TableSettings::of(&spec, settings.timezone, settings.timestamps, None));
         let first = batch(&[rawdoc! { "_id": 1, "site": "A", "amount": 1 }, rawdoc! { "_id": 2, "site": "B" }]);
         let mut shaper =
             Shaper::new(spec.clone(), settings.timezone, settings.timestamps, None, empty.clone()).unwrap();

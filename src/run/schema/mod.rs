@@ -27,7 +27,7 @@ use futures::{TryStreamExt, future};
 /// collection was probably meant, or that it has never been run.
 pub async fn schema(settings: &Settings, specs: &[CollectionSpec], namespace: &Namespace) -> Result<TableDescription> {
     let lake = Lake::open(&settings.lake).await?;
-    match of_lake(&lake, namespace).await? {
+    match of_lake(&lake, settings, namespace).await? {
         Some(table) => Ok(table),
         None => Err(unknown(namespace, specs, settings)),
     }
@@ -41,7 +41,7 @@ pub async fn schemas(settings: &Settings, specs: &[CollectionSpec]) -> Result<Ve
     let lake = Lake::open(&settings.lake).await?;
     let mut tables = Vec::new();
     for spec in specs {
-        match of_lake(&lake, &spec.namespace).await? {
+        match of_lake(&lake, settings, &spec.namespace).await? {
             Some(table) => tables.push((spec.namespace.clone(), table)),
             None => tracing::warn!(collection = %spec.namespace, "has no table yet"),
         }
@@ -83,16 +83,17 @@ pub async fn projection(settings: &Settings, namespace: &Namespace) -> Result<Op
     Ok(Some(projection))
 }
 
-async fn of_lake(lake: &Lake, namespace: &Namespace) -> Result<Option<TableDescription>> {
+async fn of_lake(lake: &Lake, settings: &Settings, namespace: &Namespace) -> Result<Option<TableDescription>> {
     let stored = state::load::<TableSchema>(lake, &layout::schema_key(namespace), table::FORMAT).await?;
-    Ok(stored.map(|(table, _)| describe(&table, namespace, lake.url())))
+    let database = settings.catalog.database_of(&settings.environment, &namespace.database);
+    Ok(stored.map(|(table, _)| describe(&table, namespace, lake.url(), database)))
 }
 
-fn describe(table: &TableSchema, namespace: &Namespace, lake: &str) -> TableDescription {
+fn describe(table: &TableSchema, namespace: &Namespace, lake: &str, catalog_database: String) -> TableDescription {
     TableDescription {
         database: namespace.database.clone(),
         collection: namespace.collection.clone(),
-        catalog_database: fold(&namespace.database),
+        catalog_database,
         table: fold(&namespace.collection),
         location: format!("{}/{}", lake.trim_end_matches('/'), layout::table_prefix(namespace)),
         version: table.version,

@@ -4,8 +4,9 @@ use crate::lake::Expect;
 use crate::model::batch::RawBatch;
 use crate::model::flat;
 use crate::model::secret::Secret;
-use crate::model::settings::{LakeSettings, Timestamps};
+use crate::model::settings::{CatalogMode, Timestamps};
 use crate::model::table::TableSettings;
+use crate::publish::catalog::Place;
 use crate::shape::Shaper;
 use crate::{manifest, notify};
 use bson::{Bson, DateTime, Document, doc};
@@ -20,16 +21,26 @@ fn ns(collection: &str) -> Namespace {
 async fn a_table_is_found_by_its_namespace_and_placed_in_the_lake() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file:{}", folder.path().display());
-    let settings = LakeSettings::at(&url);
-    let lake = Lake::open(&settings).await.unwrap();
+    let mut settings = Settings::new("prod", Secret::new("dump:source".to_owned()), &url);
+    let lake = Lake::open(&settings.lake).await.unwrap();
     let table = TableSchema::new(TableSettings { partition_keys: vec!["date".into()], ..TableSettings::default() });
     state::store(&lake, &layout::schema_key(&ns("lab.Bills")), &table, Expect::Absent).await.unwrap();
 
-    let found = of_lake(&lake, &ns("lab.Bills")).await.unwrap().unwrap();
+    let found = of_lake(&lake, &settings, &ns("lab.Bills")).await.unwrap().unwrap();
     assert_eq!((found.catalog_database.as_str(), found.table.as_str()), ("hospital", "lab_bills"));
     assert!(found.location.ends_with("/hospital/lab_bills/"), "{}", found.location);
     assert_eq!(found.partition_keys, ["date"]);
-    assert_eq!(of_lake(&lake, &ns("bills")).await.unwrap(), None);
+    assert_eq!(of_lake(&lake, &settings, &ns("bills")).await.unwrap(), None);
+
+    // Statements name the database that the catalog is told of, whoever tells it.
+    settings.catalog.database = "{env}_{database}_lake".to_owned();
+    let found = of_lake(&lake, &settings, &ns("lab.Bills")).await.unwrap().unwrap();
+    assert_eq!(found.catalog_database, "prod_hospital_lake");
+    assert!(notify::ddl(&found, None).contains("`prod_hospital_lake`.`lab_bills`"));
+    assert!(notify::views(&found).contains("prod_hospital_lake"));
+    settings.catalog.mode = CatalogMode::Tables;
+    let place = Place::of(&settings.catalog, &settings.environment, "Hospital").unwrap();
+    assert_eq!(place.database, found.catalog_database);
 }
 
 #[test]
@@ -56,11 +67,11 @@ fn shaped(row: &str, documents: &[Document]) -> TableDescription {
     let context = manifest::Context { file: "c.csv", environment: "demo", hash_key: false, pins: None };
     let header = "database,collection,timestamp_column,partition_by";
     let spec = manifest::load(&format!("{header}\n{row}\n"), &context).unwrap().remove(0);
-    let table = TableSchema::new(TableSettings::of(&spec, chrono_tz::UTC, Timestamps::Utc));
+    let table = TableSchema::new(TableSettings::of(&spec, chrono_tz::UTC, Timestamps::Utc, None));
     let mut shaper = Shaper::new(spec.clone(), chrono_tz::UTC, Timestamps::Utc, None, table).unwrap();
     let documents = documents.iter().map(|document| document.to_vec().unwrap().into()).collect();
     shaper.shape(&RawBatch { documents }).unwrap();
-    describe(shaper.table(), &spec.namespace, "s3://lake/prefix")
+    describe(shaper.table(), &spec.namespace, "s3://lake/prefix", "hospital".to_owned())
 }
 
 /// Everything a catalog asks of the table's statement; the statement itself must parse.

@@ -10,6 +10,7 @@
 use super::{Builder, Record};
 use crate::model::column::{Column, ColumnType};
 use crate::model::seen::{KINDS, Kind, KindSet, Seen, Traits};
+use crate::model::table::ID;
 use crate::shape::canonical::decimal::{Decimal, Fit, double_of, scaled_double};
 use crate::shape::canonical::time::Clock;
 use crate::shape::hashing::Hasher;
@@ -33,6 +34,8 @@ type Walked<T> = std::result::Result<T, Unusual>;
 #[derive(Debug)]
 pub struct Express {
     top: Level,
+    /// Places of the `_id` itself among the values that are watched.
+    identities: Vec<usize>,
     clock: Clock,
     tally: Tally,
     walked: u32,
@@ -112,7 +115,9 @@ impl Express {
         let paths: Vec<Path<'_>> = watched.iter().map(Vec::as_slice).enumerate().collect();
         let mut tally = Tally::default();
         let top = Level::new(seen, columns, privacy, &paths, &mut tally);
-        Self { top, clock, tally, walked: 0, missed: 0, given_up: columns.is_empty() }
+        // The `_id` is no field that was seen. Below it nothing is plain: an `_id` that is a document goes the long way.
+        let identities = paths.iter().filter(|(_, path)| *path == [ID]).map(|(number, _)| *number).collect();
+        Self { top, identities, clock, tally, walked: 0, missed: 0, given_up: columns.is_empty() }
     }
 
     /// Whether documents are still worth trying.
@@ -130,7 +135,8 @@ impl Express {
     ) -> Option<Value<'a>> {
         watched.fill(None);
         self.walked += 1;
-        let mut walk = Walk { clock: self.clock, tally: &mut self.tally, watched, id: None };
+        let (tally, identities) = (&mut self.tally, &self.identities[..]);
+        let mut walk = Walk { clock: self.clock, tally, watched, identities, id: None };
         let walked = body(document).map_err(|_| Unusual).and_then(|body| {
             walk.fields(&mut self.top, body, &mut record.children, true)?;
             walk.id.ok_or(Unusual)
@@ -331,6 +337,7 @@ struct Walk<'a, 'w> {
     clock: Clock,
     tally: &'w mut Tally,
     watched: &'w mut [Option<Value<'a>>],
+    identities: &'w [usize],
     id: Option<Value<'a>>,
 }
 
@@ -392,6 +399,9 @@ impl<'a> Walk<'a, '_> {
             return Err(Unusual);
         }
         self.id = Some(Value::scalar(tag, bytes).ok_or(Unusual)?);
+        for &watched in self.identities {
+            *self.watched.get_mut(watched).ok_or(Unusual)? = self.id;
+        }
         Ok(())
     }
 

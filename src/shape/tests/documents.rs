@@ -3,6 +3,9 @@
 use super::{Setup, batch, cell, shape, types};
 use crate::model::batch::RawBatch;
 use crate::model::collection::{FieldPath, PartitionKey, PartitionUnit};
+use crate::model::secret::Secret;
+use crate::model::table::{TableSchema, TableSettings};
+use crate::shape::Shaper;
 use crate::shape::raw::Tape;
 use bson::{Bson, DateTime, Decimal128, Timestamp, doc};
 use proptest::prelude::*;
@@ -177,9 +180,32 @@ fn a_schema_keeps_growing_over_batches_and_is_stable_once_grown() {
 fn other_settings_are_refused() {
     let table = Setup::new().table();
     let other = Setup::local(chrono_tz::Asia::Kolkata);
-    let error =
-        crate::shape::Shaper::new(other.spec.clone(), other.timezone, other.timestamps, None, table).unwrap_err();
+    let error = Shaper::new(other.spec.clone(), other.timezone, other.timestamps, None, table).unwrap_err();
     assert!(error.to_string().contains("timezone") && error.to_string().contains("timestamps"), "{error}");
+}
+
+#[test]
+fn another_hash_key_is_refused_and_an_older_state_takes_it_over() {
+    let setup = Setup::new().hashing("name");
+    let with = |key: &str, table: TableSchema| {
+        let key = Some(Secret::new(key.into()));
+        Shaper::new(setup.spec.clone(), setup.timezone, setup.timestamps, key, table)
+    };
+    let made = setup.table();
+    let error = with("another", made.clone()).unwrap_err().to_string();
+    assert!(error.contains("hash_key: the table was made with another one"), "{error}");
+    assert!(!error.contains(&made.settings.hash_key), "{error}");
+
+    let mut older = made.clone();
+    older.settings.hash_key.clear();
+    let text = serde_json::to_string(&older.settings).unwrap();
+    assert!(!text.contains("hash_key"), "{text}");
+    assert_eq!(serde_json::from_str::<TableSettings>(&text).unwrap(), older.settings);
+    let adopted = with("another", older).unwrap().table().clone();
+    assert!(with("another", adopted.clone()).is_ok() && with("key", adopted).is_err());
+
+    // Where nothing is hashed, the key says nothing about the table.
+    assert_eq!(Setup::new().table().settings.hash_key, "");
 }
 
 proptest! {

@@ -75,12 +75,11 @@ impl Setup {
     }
 
     fn table(&self) -> TableSchema {
-        TableSchema::new(TableSettings::of(&self.spec, self.timezone, self.timestamps))
+        TableSchema::new(TableSettings::of(&self.spec, self.timezone, self.timestamps, Some(&key())))
     }
 
     fn shaper(&self, table: TableSchema) -> Shaper {
-        let key = Some(Secret::new("key".into()));
-        Shaper::new(self.spec.clone(), self.timezone, self.timestamps, key, table).unwrap()
+        Shaper::new(self.spec.clone(), self.timezone, self.timestamps, Some(key()), table).unwrap()
     }
 
     /// Rows as the table has them in the end, whatever the schema was when they were shaped.
@@ -90,6 +89,11 @@ impl Setup {
             None => batch.rows.clone(),
         }
     }
+}
+
+/// What is hashed, is hashed under it.
+fn key() -> Secret {
+    Secret::new("key".into())
 }
 
 fn batch(documents: &[Document]) -> RawBatch {

@@ -111,7 +111,7 @@ fn another_pin_under_an_existing_table_is_refused() {
 
 #[test]
 fn settings_without_pins_are_written_as_before() {
-    let settings = TableSettings::of(&Setup::new().spec, chrono_tz::UTC, Timestamps::Utc);
+    let settings = TableSettings::of(&Setup::new().spec, chrono_tz::UTC, Timestamps::Utc, None);
     assert!(!serde_json::to_string(&settings).unwrap().contains("pins"));
     let pinned = Setup::new().pinning("a.b", PinType::Decimal).table().settings;
     let text = serde_json::to_string(&pinned).unwrap();

@@ -37,15 +37,16 @@ fn files(folder: &Path) -> Vec<String> {
 
 /// The program with the folder for its root: by chroot where that is allowed, else in a namespace in which it is.
 fn inside(root: &Path, arguments: &[&str]) -> Command {
-    let direct = Command::new("chroot").arg(root).args(["/lakefold", "--version"]).output().expect("start chroot");
-    let mut command = if direct.status.success() {
-        Command::new("chroot")
-    } else {
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "chroot"]);
+    let with = |start: &[&str]| {
+        let mut command = Command::new(start[0]);
+        // Where administrators' programs are, which not every user's path has.
+        command.args(&start[1..]).arg(root).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
     };
-    command.arg(root).arg("/lakefold").args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let direct = with(&["chroot"]).args(["/lakefold", "--version"]).output().expect("start chroot");
+    let start: &[&str] = if direct.status.success() { &["chroot"] } else { &["unshare", "--map-root-user", "chroot"] };
+    let mut command = with(start);
+    command.arg("/lakefold").args(arguments);
     command
 }
 

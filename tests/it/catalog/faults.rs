@@ -29,6 +29,32 @@ async fn throttling_is_waited_out() {
 }
 
 #[tokio::test]
+async fn an_order_to_crawl_whose_answer_is_lost_is_carried_out_once() {
+    let stand = two_databases("mode = \"crawler\"\nready_within = \"3s\"");
+    stand.crawler("test-clinic", "clinic", vec![]).await;
+    stand.crawler("test-ward", "ward", vec![]).await;
+    stand.crawls_take(3600.0);
+    stand.calls();
+    // One crawl begins and nobody hears of it; the other does not begin, which looks the same.
+    let fault = "InternalServiceException";
+    stand.refuse(json!([
+        { "action": "StartCrawler", "lost": true, "times": 1, "match": "test-clinic" },
+        { "action": "StartCrawler", "code": fault, "status": 500, "times": 1, "match": "test-ward" },
+    ]));
+    let record = stand.run(&[], 0);
+    let told = told(&record);
+    assert_eq!(
+        (&told["test-clinic"]["outcome"], &told["test-ward"]["outcome"]),
+        (&json!("started"), &json!("started"))
+    );
+    let calls = stand.calls();
+    let orders =
+        |crawler: &str| calls.iter().filter(|(call, of)| call == "StartCrawler" && of["Name"] == crawler).count();
+    assert_eq!((orders("test-clinic"), orders("test-ward")), (1, 2));
+    assert!(stand.owed("clinic").is_empty() && stand.owed("ward").is_empty());
+}
+
+#[tokio::test]
 async fn what_one_crawler_refuses_fails_no_other_and_is_owed() {
     let stand = two_databases("mode = \"crawler\"");
     stand.crawler("test-clinic", "clinic", vec![]).await;

@@ -122,6 +122,34 @@ fn settings_of_a_table_that_exists_do_not_change_silently() {
     assert_eq!(table.files.keys().collect::<Vec<_>>(), ["date=2024-05-01"]);
 }
 
+/// Digests under two keys cannot be joined: a table has those of one.
+#[test]
+fn another_hash_key_under_a_table_that_exists_is_noticed() {
+    let header = "database,collection,timestamp_column,hash";
+    let place =
+        Workplace::with(&Environment::of("dump:source"), &format!("{header}\nhospital,bills,updated_at,amount\n"));
+    let environment = std::fs::read_to_string(place.path().join("env/test.toml")).expect("the environment");
+    let keyed = |key: &str| place.write("env/test.toml", format!("{environment}[privacy]\nhash_key = \"{key}\"\n"));
+    dump(&place, "hospital", "bills", &bills(3));
+    keyed("key-of-before");
+    place.run(&[], 0);
+    let digests = |place: &Workplace| -> Vec<Value> {
+        read_table(&place.lake(), "hospital/bills").rows.iter().map(|row| row.columns["amount"].clone()).collect()
+    };
+    let before = digests(&place);
+
+    keyed("key-of-today");
+    let record = place.run(&[], 1);
+    let one = failed(&record, "bills", &["hash_key", "--collection hospital.bills --full"]);
+    assert!(!one.to_string().contains("key-of-"), "{one:#}");
+    assert_eq!(place.lakefold(&["check", "--env", "test"]).code, 1);
+    assert_eq!(digests(&place), before);
+    place.run(&["--collection", "hospital.bills", "--full"], 0);
+    let now = digests(&place);
+    assert!(now.len() == 3 && now.iter().all(|digest| !before.contains(digest)), "{now:?}");
+    place.run(&[], 0);
+}
+
 /// The summary says it too, and so does the mail.
 #[test]
 fn people_are_told_what_failed() {

@@ -7,7 +7,7 @@ use arrow::util::display::array_value_to_string;
 use bson::{RawBsonRef, RawDocument};
 use bytes::Bytes;
 use lakefold::manifest::{self, Context};
-use lakefold::model::batch::{RawBatch, ShapedBatch};
+use lakefold::model::batch::{RawBatch, Remains, ShapedBatch};
 use lakefold::model::collection::CollectionSpec;
 use lakefold::model::settings::Timestamps;
 use lakefold::model::table::{TableSchema, TableSettings};
@@ -35,7 +35,7 @@ pub fn check(case: &[Vec<u8>]) -> Result<Vec<Feature>, String> {
     let case: Case = case.to_vec();
     let local = case.len().is_multiple_of(2);
     let timestamps = if local { Timestamps::Local } else { Timestamps::Utc };
-    let table = TableSchema::new(TableSettings::of(&SPEC, ZONE, timestamps));
+    let table = TableSchema::new(TableSettings::of(&SPEC, ZONE, timestamps, None));
     let shaper = |table| Shaper::new(SPEC.clone(), ZONE, timestamps, None, table).map_err(|error| error.to_string());
     let mut growing = shaper(table)?;
     let mut features = Vec::new();
@@ -90,7 +90,7 @@ fn refused(bytes: &[u8], shaped: &ShapedBatch) -> Result<Option<String>, String>
         let one = shaped.rows.num_rows() == 1 && shaped.quarantined.is_empty();
         return if one { Ok(None) } else { Err("P6: neither a row nor quarantined".to_owned()) };
     };
-    if shaped.rows.num_rows() != 0 || quarantined.document != bytes {
+    if shaped.rows.num_rows() != 0 || quarantined.remains != Remains::Raw(Bytes::copy_from_slice(bytes)) {
         return Err("P6: what is quarantined is not what arrived".to_owned());
     }
     let about_id = quarantined.reason.contains("_id");

@@ -6,6 +6,7 @@ mod guards;
 mod ids;
 mod names;
 mod pins;
+mod placing;
 mod privacy;
 mod retyping;
 mod schema;
