@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Version of the journal's JSON.
 pub const FORMAT: u32 = 1;
 
+/// In the place of a run's id: of runs that wrote beside one that completed.
+pub const BESIDE: &str = "beside";
+
 /// How often word is left again when the other run changes the journal meanwhile, which it does twice.
 const LEAVING_TRIES: usize = 4;
 
@@ -34,30 +37,36 @@ pub struct Journal {
     /// `--allow-shrink`
     #[serde(default)]
     pub allow_shrink: bool,
+    /// Fingerprint of the settings that the run makes the table with.
+    #[serde(default)]
+    pub settings: String,
+    /// Rows of a table that is replaced, as they were counted to see whether the source has lost most of them.
+    #[serde(default)]
+    pub stored: u64,
     /// How often a run left word here that it wrote beside another: no two journals are alike then, and whoever has read
     /// this one before cannot replace it.
     #[serde(default)]
     pub beside: u32,
 }
 
-impl Default for Journal {
-    /// Of a run that may have left any file, and nothing else.
-    fn default() -> Self {
+impl Journal {
+    /// Of runs that may have left any file. It names none of them: none is to be believed more than another.
+    fn of_nobody() -> Self {
         Self {
             format: FORMAT,
-            run_id: String::new(),
+            run_id: BESIDE.to_owned(),
             mode: "incremental".to_owned(),
             partitions: Vec::new(),
             retyping: false,
             rebuild: false,
             forget_schema: false,
             allow_shrink: false,
+            settings: String::new(),
+            stored: 0,
             beside: 0,
         }
     }
-}
 
-impl Journal {
     /// The journal of a run that died, if there is one, with its version.
     pub async fn load(lake: &Lake, ns: &Namespace) -> Result<Option<(Self, Version)>> {
         state::load(lake, &layout::journal_key(ns), FORMAT).await
@@ -75,18 +84,19 @@ impl Journal {
         Ok(version)
     }
 
-    /// Leaves word that `run_id`, which has not completed, may have written beside another run that took the collection
-    /// from it: the next one looks at all files.
+    /// Leaves word that a run which has not completed may have written beside another one that took the collection from it:
+    /// the next one looks at all files.
     ///
-    /// A journal that is there is signed over to it with all it says, so that the run it belongs to cannot remove it.
-    pub async fn leave(lake: &Lake, ns: &Namespace, run_id: &str) -> Result<()> {
+    /// A journal that is there stays that of its run and says so besides; it is another version then, so that its run
+    /// cannot remove it.
+    pub async fn leave(lake: &Lake, ns: &Namespace) -> Result<()> {
         let key = layout::journal_key(ns);
         let mut tries = 0;
         loop {
             tries += 1;
             let (journal, found) = Self::load(lake, ns).await?.unzip();
-            let journal = journal.unwrap_or_default();
-            let journal = Self { run_id: run_id.to_owned(), beside: journal.beside + 1, ..journal };
+            let journal = journal.unwrap_or_else(Self::of_nobody);
+            let journal = Self { beside: journal.beside + 1, ..journal };
             match state::store(lake, &key, &journal, Expect::unchanged(found)).await {
                 Err(error) if error.kind() == Kind::Conflict && tries < LEAVING_TRIES => {}
                 stored => return stored.map(drop),

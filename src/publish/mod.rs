@@ -7,5 +7,5 @@ pub mod catalog;
 mod journal;
 mod land;
 
-pub use journal::{FORMAT as JOURNAL_FORMAT, Journal};
+pub use journal::{BESIDE, FORMAT as JOURNAL_FORMAT, Journal};
 pub use land::{Landed, land};

@@ -149,9 +149,10 @@ impl Job<'_> {
         // than what is stored now (P1), so it is opened again.
         let (watermarks, now) = self.watermarks().await?;
         let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
-        let unfinished = recover::recover(self.lake, ns, complete).await?;
+        let unfinished = recover::recover(self.lake, ns, complete, held.get()).await?;
         let decision = self.decide(&watermarks, &unfinished);
-        let window = window.filter(|open: &OpenWindow| now == read && open.decision == decision);
+        let undisturbed = now == read && unfinished.run_id.is_none();
+        let window = window.filter(|open: &OpenWindow| undisturbed && open.decision == decision);
         let lease = held.get();
         let mut taken = Taken { settings, watermarks, read: now, described, unfinished, decision, lease, resume: None };
         taken.resume = self.resume(&taken).await?;
@@ -335,7 +336,7 @@ impl Job<'_> {
         .await;
         if let (Err(error), Some(_), false) = (&finished, folding.journal.get(), complete)
             && error.kind() == Kind::Conflict
-            && let Err(error) = Journal::leave(self.lake, ns, self.run_id).await
+            && let Err(error) = Journal::leave(self.lake, ns).await
         {
             tracing::warn!(collection = %ns, %error, "no word is left that this run wrote beside another");
         }
@@ -450,7 +451,7 @@ impl OpenWindow {
 
 /// What the watermark file keeps of a table's settings, so that an idle collection needs no second read to notice a
 /// change.
-fn fingerprint(settings: &TableSettings) -> String {
+pub(super) fn fingerprint(settings: &TableSettings) -> String {
     let text = serde_json::to_string(settings).unwrap_or_default();
     hash8(text.as_bytes())
 }

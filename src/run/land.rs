@@ -4,9 +4,9 @@
 use super::partitions::{Done, Known, PARTITIONS_UNDER_WAY, Task, Workshop};
 use crate::error::Result;
 use crate::merge::stage::Staged;
-use futures::stream::{self, StreamExt};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Lands `tasks`; `targets` says for each partition that loses rows the ordinals they went to.
 pub async fn land_all(
@@ -58,21 +58,71 @@ async fn run(
     staged: &Staged,
     landed: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Done>> {
-    // Writes that are under way when one fails are waited for: the lease is given back then, and what was written after
-    // that would lie beside the work of the next run, which does not know of it.
-    let failed = AtomicBool::new(false);
-    let ended: Vec<Result<Option<Done>>> = stream::iter(tasks)
-        .map(|task| async {
-            if failed.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
+    let write = |task| {
+        let written = async move {
             let done = workshop.run(task, staged).await;
-            failed.fetch_or(done.is_err(), Ordering::Relaxed);
             landed(1);
-            done.map(Some)
-        })
-        .buffer_unordered(PARTITIONS_UNDER_WAY)
-        .collect()
-        .await;
-    ended.into_iter().filter_map(Result::transpose).collect()
+            done
+        };
+        Ok(written.boxed())
+    };
+    all(stream::iter(tasks).map(write).boxed()).await
+}
+
+/// What all of `writes` come to, or the first failure.
+///
+/// None begins after one has failed, and those that are under way then are waited for: the lease is given back next, and
+/// what was written after that would lie beside the work of another run, which does not know of it.
+pub async fn all<'w>(writes: BoxStream<'w, Result<BoxFuture<'w, Result<Done>>>>) -> Result<Vec<Done>> {
+    let mut writes = writes.fuse();
+    let mut under_way = FuturesUnordered::new();
+    let (mut done, mut failure) = (Vec::new(), None);
+    loop {
+        let room = failure.is_none() && under_way.len() < PARTITIONS_UNDER_WAY && !writes.is_done();
+        let ended = tokio::select! {
+            write = writes.next(), if room => match write {
+                Some(Ok(write)) => {
+                    under_way.push(write);
+                    continue;
+                }
+                Some(Err(error)) => Err(error),
+                None => continue,
+            },
+            Some(ended) = under_way.next() => ended,
+            else => break,
+        };
+        match ended {
+            Ok(one) => done.push(one),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    failure.map_or(Ok(done), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Kind};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn what_is_under_way_when_a_write_fails_is_waited_for_and_nothing_begins() {
+        let (begun, ended) = &(AtomicU32::new(0), AtomicU32::new(0));
+        let write = async move |number: usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if number == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                return Err(Error::new(Kind::Lake, "refused"));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            ended.fetch_add(1, Ordering::Relaxed);
+            Ok(Done::default())
+        };
+        let failure = all(stream::iter(0..100).map(|number| Ok(write(number).boxed())).boxed()).await.unwrap_err();
+        assert_eq!(failure.to_string(), "refused");
+        let under_way = u32::try_from(PARTITIONS_UNDER_WAY).unwrap();
+        let counted = [begun, ended].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counted, [under_way, under_way - 1]);
+    }
 }

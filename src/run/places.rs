@@ -206,8 +206,8 @@ impl Folding<'_> {
             return Ok((places.head.rows().saturating_sub(places.doubles), places.resolution.known));
         }
         if self.unfinished.rebuild {
-            // The dead run passed this check, and what it left holds rows in both layouts.
-            return Ok((0, 0));
+            // What the dead run left holds rows in both layouts; what it found was counted.
+            return Ok((self.unfinished.stored, window.ids.len() - places.resolution.repeated));
         }
         let job = self.job;
         let files: Vec<Object> = places.files.values().cloned().collect();

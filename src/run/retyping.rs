@@ -1,12 +1,14 @@
 //! Retyping: files that hold a column at a type it has no more are rewritten, files that never held it are left alone (P7).
 
 use super::fold::LOOKS_AT_ONCE;
-use super::partitions::{Done, PARTITIONS_UNDER_WAY, Workshop};
+use super::land::all;
+use super::partitions::{Done, Workshop};
 use crate::error::Result;
 use crate::lake::Object;
 use crate::merge::plan::Shapes;
 use crate::merge::stage::Staged;
 use crate::model::table::TableSchema;
+use futures::future::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 /// Whether files written at the schema `before` may hold a column at a type it has no more.
@@ -22,7 +24,7 @@ pub async fn retype(
     staged: &Staged,
     looked_at: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Done>> {
-    stream::iter(files)
+    let writes = stream::iter(files)
         .map(|(partition, object)| async move {
             let opened = workshop.open_retyped(&partition, object).await?;
             if opened.is_none() {
@@ -32,12 +34,13 @@ pub async fn retype(
         })
         .buffer_unordered(LOOKS_AT_ONCE)
         .try_filter_map(|opened| async move { Ok(opened) })
-        .map_ok(|(task, opened)| async move {
-            let done = workshop.fold(task, opened, staged).await;
-            looked_at(1);
-            done
-        })
-        .try_buffer_unordered(PARTITIONS_UNDER_WAY)
-        .try_collect()
-        .await
+        .map_ok(|(task, opened)| {
+            let written = async move {
+                let done = workshop.fold(task, opened, staged).await;
+                looked_at(1);
+                done
+            };
+            written.boxed()
+        });
+    all(writes.boxed()).await
 }

@@ -64,13 +64,19 @@ pub fn full_due(every: Option<Duration>, watermarks: &Watermarks, now_ms: i64) -
 /// Decides.
 ///
 /// The next watermark is the bound that was fixed before reading, never the largest time seen: a document dated in
-/// the future must not hide those after it. Nor does the stored one hide any that is later than the bound, which is
-/// how a clock that was ahead left it, or a table that is replaced by an older dump: the window begins before the
-/// earlier of both, and the watermark moves back.
+/// the future must not hide those after it.
+///
+/// Nor may a stored one hide any that is later than the bound: a clock that was ahead has left it. Nobody knows when that
+/// run read, so that a window which the overlap does not cover is of all times, and the watermark moves back.
 pub fn decide(facts: &Facts<'_>) -> Decision {
     let spec = facts.spec;
     let next = facts.bound.time_ms;
-    let reached = facts.watermark.map(|watermark| next.map_or(watermark, |bound| watermark.min(bound)));
+    let reached = match (facts.watermark, next) {
+        (Some(watermark), Some(bound)) if watermark.saturating_sub(facts.overlap_ms) > bound => Some(0),
+        (Some(watermark), Some(bound)) => Some(watermark.min(bound)),
+        (watermark, None) => watermark,
+        (None, Some(_)) => None,
+    };
     let always_full = spec.mode == Mode::Full || spec.timestamp_column.is_none();
     if facts.full || always_full || facts.full_due || facts.full_unfinished {
         return Decision { scope: Scope::Full, watermark: next };
@@ -80,7 +86,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         let reaches_back = reached.is_some_and(|w| since <= w.saturating_sub(facts.overlap_ms));
         return Decision {
             scope: Scope::Since { from_ms: since },
-            watermark: if reaches_back { next } else { reached },
+            watermark: if reaches_back { next.or(facts.watermark) } else { facts.watermark },
         };
     }
     match (next, reached) {
@@ -158,8 +164,10 @@ mod tests {
     #[test]
     fn a_watermark_later_than_the_clock_hides_nothing() {
         let spec = spec(Mode::Incremental, Some("t"));
+        let little = facts(&spec, &CLOCK, Some(1010));
+        assert_eq!(decide(&little), Decision { scope: Scope::Since { from_ms: 990 }, watermark: Some(1000) });
         let ahead = facts(&spec, &CLOCK, Some(5000));
-        assert_eq!(decide(&ahead), Decision { scope: Scope::Since { from_ms: 990 }, watermark: Some(1000) });
+        assert_eq!(decide(&ahead), Decision { scope: Scope::Since { from_ms: -10 }, watermark: Some(1000) });
         let full = decide(&Facts { full: true, ..ahead });
         assert_eq!(full, Decision { scope: Scope::Full, watermark: Some(1000) });
     }
@@ -170,6 +178,8 @@ mod tests {
         let bound = Bound { time_ms: None, operation_time: None };
         let full = decide(&Facts { full: true, ..facts(&spec, &bound, Some(500)) });
         assert_eq!(full, Decision { scope: Scope::Full, watermark: None });
+        let since = decide(&Facts { since: Some(400), ..facts(&spec, &bound, Some(500)) });
+        assert_eq!(since.watermark, Some(500), "what is only added to it keeps its own");
     }
 
     #[test]

@@ -82,6 +82,15 @@ async fn successor(lake: &OneTable<'_>, paused: &Child) -> Value {
     }
 }
 
+/// Waits until another run has taken the lease, and died of it.
+async fn is_succeeded(lake: &OneTable<'_>) {
+    let started = Instant::now();
+    while lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-lease")]).code == 1 {
+        assert!(started.elapsed() < SOON, "the lease never gives way");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
 /// Lets the paused owner go on, which must fail and change nothing of what its successor wrote.
 async fn wakes(lake: &OneTable<'_>, paused: Child, point: &str) {
     let left = work(lake).await;
@@ -208,11 +217,7 @@ async fn a_paused_owner_does_not_remove_the_journal_of_a_run_under_way() {
     let owner = paused(&lake, "before-journal-removed").await;
     origin.becomes(&changed(1)).await;
     // Nothing new until the lease has run out; then the successor stops when its journal is written.
-    let started = Instant::now();
-    while lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-lease")]).code == 1 {
-        assert!(started.elapsed() < SOON, "the lease never gives way");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    is_succeeded(&lake).await;
     let under_way = paused(&lake, "after-journal").await;
     let journal = |folder: &std::path::Path| std::fs::read(lake.state_in(folder, "journal", "json")).ok();
     let (folder, _kept) = lake.objects().await;
@@ -262,7 +267,7 @@ async fn a_run_that_sleeps_at_its_journal_leaves_the_work_of_a_dead_one_on_recor
     let killed = lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-schema")]);
     assert_eq!(killed.code, 137, "{killed}");
     let paused = lake.paused(&[], "before-journal", &[LEASE]).await;
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    is_succeeded(&lake).await;
     signal(&paused, "-CONT");
     let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
     assert_eq!(ended.code, 1, "{ended}");
@@ -285,11 +290,7 @@ async fn what_a_paused_owner_adds_while_its_successor_publishes_is_mended_by_the
     origin.becomes(&with("x")).await;
     let owner = paused(&lake, "before-data").await;
     origin.becomes(&with("y")).await;
-    let started = Instant::now();
-    while lake.attempt(&[], &[("LAKEFOLD_KILL_AT", "after-lease")]).code == 1 {
-        assert!(started.elapsed() < SOON, "the lease never gives way");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    is_succeeded(&lake).await;
     let under_way = lake.paused(&[], "after-journal", &[]).await;
     signal(&owner, "-CONT");
     let ended = crate::support::lakefold::Ended::of(owner.wait_with_output().expect("wait"));

@@ -143,6 +143,30 @@ async fn a_lost_schema_state_is_made_anew_by_a_full_run() {
     origin.drop().await;
 }
 
+/// A run finishes what a dead one was told to do, and nothing else: neither other settings nor a source that has lost its
+/// documents since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_that_died_lets_nothing_else_pass() {
+    let origin = Origin::new().await;
+    origin.becomes(&sited(0..12)).await;
+    let died = async || {
+        let mut lake = Folding::of(&origin, "updated_at,site=site");
+        lake.run(Flags::default()).await;
+        lake.row = "updated_at,day=day(updated_at)";
+        let died = lake.attempt(FULL, Some(0)).await;
+        assert!(died.outcome == Outcome::Failed && lake.state("journal", "json").exists(), "{died:#?}");
+        lake
+    };
+    let (mut other, shrunk) = (died().await, died().await);
+    other.row = "updated_at,";
+    refused(&other.attempt(Flags::default(), None).await, "settings of an existing table have changed");
+    origin.becomes(&sited(0..3)).await;
+    refused(&shrunk.attempt(Flags::default(), None).await, "would drop 9 of the table's 12 rows");
+    shrunk.run(Flags { allow_shrink: true, ..FULL }).await;
+    assert_eq!(shrunk.seen().0.len(), 3);
+    origin.drop().await;
+}
+
 /// A window into a table that is not there any more would make one of recent documents only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_gone_is_not_made_of_a_window() {

@@ -5,7 +5,7 @@ use super::bucket::Bucket;
 use super::head::{Head, bucket_of};
 use super::spool::{Entry, Spool};
 use super::standing::Standing;
-use super::times::StoredTimes;
+use super::times::{Asked, StoredTimes};
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake::{Lake, Version};
 use crate::merge::scratch;
@@ -82,6 +82,9 @@ impl Resolve<'_> {
             ..Resolution::default()
         };
         let names: Vec<Arc<str>> = self.partitions.iter().map(|p| Arc::from(p.as_str())).collect();
+        if !self.load_times(spool, &names).await? {
+            return Ok(None);
+        }
         let mut fresh = Fresh::new();
         for group in spool.groups()? {
             let entries = group.load()?;
@@ -96,7 +99,7 @@ impl Resolve<'_> {
                     continue;
                 }
                 let Some(old) = self.load(number, &mut resolution.found).await? else { return Ok(None) };
-                self.reject_older(&old, &mut winners, &names, &mut resolution).await?;
+                self.reject_older(&old, &mut winners, &names, &mut resolution);
                 note_moves(&old, &winners, &names, &mut resolution);
                 if anew {
                     for entry in winners {
@@ -148,20 +151,46 @@ impl Resolve<'_> {
         Ok(Some(bucket))
     }
 
+    /// Reads the times of stored rows that may be newer than what would move them; false when the index cannot be relied
+    /// on.
+    async fn load_times(&mut self, spool: &mut Spool, names: &[Arc<str>]) -> Result<bool> {
+        if self.stored_times.is_none() {
+            return Ok(true);
+        }
+        let bits = self.head.map_or(0, |h| h.bits);
+        let mut asked = Asked::new();
+        for group in spool.groups()? {
+            let entries = group.load()?;
+            for entries in entries.chunk_by(|a, b| bucket_of(a.hash, bits) == bucket_of(b.hash, bits)) {
+                let newest = entries.chunk_by(|a, b| a.hash == b.hash).filter_map(|readings| readings.first());
+                let away: Vec<&Entry> = newest.filter(|entry| !self.standing.holds(entry)).collect();
+                let Some(first) = away.first() else { continue };
+                let Some(old) = self.load(bucket_of(first.hash, bits), &mut HashMap::new()).await? else {
+                    return Ok(false);
+                };
+                for entry in away {
+                    if let Some(place) = old.find(entry.hash)
+                        && names.get(entry.partition as usize) != Some(place)
+                    {
+                        asked.entry(place.to_string()).or_default().insert(entry.hash);
+                    }
+                }
+            }
+        }
+        if let Some(times) = &mut self.stored_times {
+            times.load(asked).await?;
+        }
+        Ok(true)
+    }
+
     /// Takes out of `winners` those whose stored row is newer.
-    async fn reject_older(
-        &mut self,
-        old: &Bucket,
-        winners: &mut Vec<Entry>,
-        names: &[Arc<str>],
-        resolution: &mut Resolution,
-    ) -> Result<()> {
-        let Some(times) = &mut self.stored_times else { return Ok(()) };
+    fn reject_older(&self, old: &Bucket, winners: &mut Vec<Entry>, names: &[Arc<str>], resolution: &mut Resolution) {
+        let Some(times) = &self.stored_times else { return };
         let mut kept = Vec::with_capacity(winners.len());
         for entry in winners.drain(..) {
             let moves = |place: &&Arc<str>| names.get(entry.partition as usize) != Some(*place);
             let newer = match old.find(entry.hash).filter(moves) {
-                Some(place) => times.of(place, entry.hash).await?.is_some_and(|stored| stored > entry.modified_ms),
+                Some(place) => times.of(place, entry.hash).is_some_and(|stored| stored > entry.modified_ms),
                 None => false,
             };
             if newer {
@@ -172,7 +201,6 @@ impl Resolve<'_> {
             }
         }
         *winners = kept;
-        Ok(())
     }
 
     fn store(&mut self, number: u32, places: Vec<(u128, Arc<str>)>, resolution: &mut Resolution) -> Result<()> {

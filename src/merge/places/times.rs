@@ -9,7 +9,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Bytes of one batch of ids.
 const BATCH_BYTES: usize = 1 << 20;
@@ -33,7 +33,7 @@ pub async fn ids_and_times<'a>(
         .boxed())
 }
 
-/// Modified times of stored rows, a partition loaded when it is first asked for.
+/// Modified times of stored rows, of those alone that are asked for: a file may have many more than fit into memory.
 pub struct StoredTimes<'a> {
     lake: &'a Lake,
     namespace: &'a Namespace,
@@ -41,26 +41,34 @@ pub struct StoredTimes<'a> {
     loaded: HashMap<String, HashMap<u128, i64>>,
 }
 
+/// Partition folders with ids that stand there.
+pub type Asked = HashMap<String, HashSet<u128>>;
+
 impl<'a> StoredTimes<'a> {
     /// Times of the table's files.
     pub fn new(lake: &'a Lake, namespace: &'a Namespace, shapes: &'a dyn Shapes) -> Self {
         Self { lake, namespace, shapes, loaded: HashMap::new() }
     }
 
-    /// The time of one row; none when the partition does not hold it.
-    pub async fn of(&mut self, partition: &str, hash: u128) -> Result<Option<i64>> {
-        if let Some(times) = self.loaded.get(partition) {
-            return Ok(times.get(&hash).copied());
-        }
-        let mut times = HashMap::new();
-        if let Some(file) = StoredFile::open(self.lake, &layout::data_key(self.namespace, partition)).await? {
+    /// Reads each file that is asked for once.
+    pub async fn load(&mut self, asked: Asked) -> Result<()> {
+        for (partition, ids) in asked {
+            let Some(file) = StoredFile::open(self.lake, &layout::data_key(self.namespace, &partition)).await? else {
+                continue;
+            };
+            let mut times = HashMap::with_capacity(ids.len());
             let mut rows = ids_and_times(self.lake, &file, self.shapes).await?;
             while let Some(batch) = rows.next().await {
-                times.extend(batch?);
+                times.extend(batch?.into_iter().filter(|(id, _)| ids.contains(id)));
             }
+            drop(rows);
+            self.loaded.insert(partition, times);
         }
-        let time = times.get(&hash).copied();
-        self.loaded.insert(partition.to_owned(), times);
-        Ok(time)
+        Ok(())
+    }
+
+    /// The time of one row that was asked for; none when the partition does not hold it.
+    pub fn of(&self, partition: &str, hash: u128) -> Option<i64> {
+        self.loaded.get(partition)?.get(&hash).copied()
     }
 }
