@@ -72,7 +72,7 @@ pub enum Timestamps {
 pub struct SourceSettings {
     /// `mongodb://`, `mongodb+srv://` or `dump:PATH`.
     pub uri: Secret,
-    /// As MongoDB spells it, e.g. `secondaryPreferred`.
+    /// As MongoDB spells it, e.g. `secondaryPreferred`. Through a mongos the primaries are read all the same.
     pub read_preference: String,
     /// How far each window reaches back.
     pub overlap: Duration,

@@ -1,16 +1,20 @@
-//! A collection that is dropped, renamed or restored under a read: no half of it becomes a table.
+//! A collection that is dropped, renamed or restored under a read: no half of it becomes a table. One whose index alone
+//! is dropped is read to its end.
 
 use crate::extract::{request, source_at};
 use crate::support::folding::{Flags, Folding, Midway, Origin};
 use crate::support::mongod::{Mongod, fresh_database};
 use crate::support::tcp_proxy::TcpProxy;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use lakefold::error::Kind;
-use lakefold::extract::{CollectionKind, Described};
+use lakefold::extract::{CollectionKind, Described, ReadRequest};
+use lakefold::model::batch::RawBatch;
 use lakefold::model::collection::Namespace;
 use lakefold::model::record::Outcome;
 use lakefold::model::window::Scope;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc};
+use mongodb::{Collection, Database, IndexModel};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,6 +122,54 @@ async fn a_cursor_whose_collection_is_dropped_is_not_opened_again() {
     assert_eq!(error.kind(), Kind::Source, "{error}");
     assert!(error.to_string().contains("was dropped, renamed or restored while it was read"), "{error}");
     assert_eq!(source.retries(&namespace), 0);
+    database.drop().await.expect("drop");
+}
+
+/// A collection that is read over the index `at_1`, and the request for a window of all of it: too much for a glance,
+/// in many replies.
+async fn indexed() -> (Database, Collection<Document>, ReadRequest) {
+    let database = Mongod::shared().client().await.database(&fresh_database("restored"));
+    let collection = database.collection::<Document>("c");
+    let dated = |id: i32| doc! { "_id": id, "at": DateTime::from_millis(1_714_521_600_000 + i64::from(id)) };
+    collection.insert_many((0..DOCUMENTS).map(dated)).await.expect("insert");
+    collection.create_index(IndexModel::builder().keys(doc! { "at": 1 }).build()).await.expect("index");
+    let mut request = request(database.name(), "c", Scope::Since { from_ms: 0 });
+    request.batch_documents = 100;
+    (database, collection, request)
+}
+
+fn ids(batches: &[RawBatch]) -> BTreeSet<i32> {
+    let documents = batches.iter().flat_map(|batch| &batch.documents);
+    let whole = documents.map(|bytes| RawDocumentBuf::from_bytes(bytes.to_vec()).expect("a whole document"));
+    whole.map(|document| document.get_i32("_id").expect("an _id")).collect()
+}
+
+/// An index that is still being built is shown by `listIndexes` and takes no hint: as this one, once it is gone.
+#[tokio::test]
+async fn a_window_is_read_without_an_index_that_takes_no_hint() {
+    let (database, collection, request) = indexed().await;
+    let source = source_at(Mongod::shared().uri());
+    let described = source.describe(&request.namespace, request.timestamp.as_ref()).await.expect("described");
+    assert_eq!(described.timestamp_indexed, Some(true));
+    collection.drop_index("at_1").await.expect("drop the index");
+    let batches: Vec<RawBatch> = source.read(request).try_collect().await.expect("read without the index");
+    assert_eq!(ids(&batches).len(), DOCUMENTS as usize);
+    database.drop().await.expect("drop");
+}
+
+#[tokio::test]
+async fn a_window_whose_index_is_dropped_is_read_again() {
+    let (database, collection, request) = indexed().await;
+    let source = source_at(Mongod::shared().uri());
+    let namespace = request.namespace.clone();
+    let mut batches = source.read(request);
+    let mut found = vec![batches.next().await.expect("a batch").expect("read")];
+    collection.drop_index("at_1").await.expect("drop the index");
+    while let Some(batch) = batches.next().await {
+        found.push(batch.expect("read on"));
+    }
+    assert_eq!(ids(&found).len(), DOCUMENTS as usize);
+    assert_eq!(source.retries(&namespace), 1, "the server did not end the query");
     database.drop().await.expect("drop");
 }
 

@@ -25,8 +25,8 @@ mod code {
     pub const MAX_TIME_MS_EXPIRED: i32 = 50;
     pub const COMMAND_NOT_FOUND: i32 = 59;
     pub const INVALID_OPTIONS: i32 = 72;
-    /// What a cursor stands on is gone: its collection, or the index it goes along. Opened again under the same name it
-    /// would go on in another collection, or find nothing where there is none.
+    /// What a cursor stands on is gone: its index, its range of a shard, or its collection. Only of the last the same
+    /// query, asked again under the same name, would go on in another collection, or find nothing where there is none.
     pub const QUERY_PLAN_KILLED: i32 = 175;
     /// Atlas, whatever it refuses.
     pub const ATLAS_ERROR: i32 = 8000;
@@ -81,6 +81,17 @@ pub(super) fn is_transient(error: &mongodb::error::Error) -> bool {
         ErrorKind::Command(command) => code::TRANSIENT.contains(&command.code),
         _ => false,
     }
+}
+
+/// Whether the server ended the query because something it stood on is gone, which may be the collection itself.
+pub(super) fn is_plan_killed(error: &mongodb::error::Error) -> bool {
+    server_code(error) == Some(code::QUERY_PLAN_KILLED)
+}
+
+/// Whether the index of the query's hint is not there: dropped, or still being built, when `listIndexes` shows it too.
+pub(super) fn refuses_hint(error: &mongodb::error::Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command)
+        if command.code == code::BAD_VALUE && command.message.contains("hint provided does not correspond"))
 }
 
 /// Whether no server that would do was found in time.
@@ -174,12 +185,6 @@ pub(super) fn explain(kind: Kind, error: &mongodb::error::Error, doing: &str, vi
         ErrorKind::Command(command) if command.code == code::QUERY_PLAN_KILLED => {
             new(kind, "the collection was dropped, renamed or restored while it was read, or its index dropped".into())
                 .hint("run it again when that is over; the watermark has not moved")
-        }
-        ErrorKind::Command(command)
-            if command.code == code::BAD_VALUE && command.message.contains("hint provided does not correspond") =>
-        {
-            new(kind, "the index that it is read over is gone".into())
-                .hint("run it again: it is then read over another index, or without")
         }
         ErrorKind::Command(command) if !is_discreet(command) => {
             let told = new(kind, format!("MongoDB answers with error {}", named(command)))
@@ -277,15 +282,19 @@ mod tests {
         let slow =
             explain(Kind::Source, &answer(50, "MaxTimeMSExpired", "operation exceeded time limit"), "read", None);
         assert!(slow.to_string().contains("operation exceeded time limit"), "{slow}");
-        let lost = answer(2, "BadValue", "planner: hint provided does not correspond to an existing index");
-        let lost = explain(Kind::Source, &lost, "read", None);
-        assert_eq!(lost.to_string(), "read: the index that it is read over is gone");
+    }
+
+    #[test]
+    fn a_hint_is_refused_when_its_index_is_not_there() {
+        let planner = "planner returned error :: caused by :: hint provided does not correspond to an existing index";
+        assert!(refuses_hint(&answer(2, "BadValue", planner)));
+        assert!(!refuses_hint(&answer(2, "BadValue", "Cannot convert Brien from string")));
     }
 
     #[test]
     fn a_cursor_whose_collection_is_gone_is_no_passing_trouble() {
         let killed = answer(175, "QueryPlanKilled", "collection dropped. UUID 07070707-0707-0707-0707-070707070707");
-        assert!(!is_transient(&killed));
+        assert!(!is_transient(&killed) && is_plan_killed(&killed));
         let told = explain(Kind::Source, &killed, "read h.c", None);
         assert!(told.to_string().contains("dropped, renamed or restored"), "{told}");
         assert!(is_transient(&answer(43, "CursorNotFound", "cursor id 5 not found")));

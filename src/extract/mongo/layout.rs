@@ -14,6 +14,8 @@ pub(super) struct Layout {
     pub kind: CollectionKind,
     /// As text; views have none, and who may not list collections is not told.
     identity: Option<String>,
+    /// Whether it compares texts by a rule of its own; `None`: the server does not tell.
+    collated: Option<bool>,
     pub documents: Option<u64>,
     pub bytes: Option<u64>,
     /// As `listIndexes` shows them; `None`: this user may not see them.
@@ -27,13 +29,13 @@ pub(super) async fn of(connection: &Connection, namespace: &Namespace) -> Result
     }
     refuse_system(namespace)?;
     let standing = standing(connection, namespace).await?;
-    let Standing { kind, identity } = standing.ok_or_else(|| missing(namespace, "in the MongoDB"))?;
+    let Standing { kind, identity, collated } = standing.ok_or_else(|| missing(namespace, "in the MongoDB"))?;
     let layout = match kind {
-        CollectionKind::View => Layout { kind, identity, documents: None, bytes: None, indexes: None },
+        CollectionKind::View => Layout { kind, identity, collated, documents: None, bytes: None, indexes: None },
         CollectionKind::Collection => {
             let indexes = indexes(connection, namespace).await?;
             let (documents, bytes) = size(connection, namespace).await?;
-            Layout { kind, identity, documents, bytes, indexes }
+            Layout { kind, identity, collated, documents, bytes, indexes }
         }
     };
     let layout = Arc::new(layout);
@@ -51,6 +53,7 @@ pub(super) async fn is_same(connection: &Connection, namespace: &Namespace, desc
 struct Standing {
     kind: CollectionKind,
     identity: Option<String>,
+    collated: Option<bool>,
 }
 
 async fn standing(connection: &Connection, namespace: &Namespace) -> Result<Option<Standing>> {
@@ -70,7 +73,7 @@ async fn standing(connection: &Connection, namespace: &Namespace) -> Result<Opti
             return Err(Error::new(Kind::Source, format!("{namespace} is a {other}, which lakefold does not read")));
         }
     };
-    Ok(Some(Standing { kind, identity: identity(&found) }))
+    Ok(Some(Standing { kind, identity: identity(&found), collated: collated(&found) }))
 }
 
 fn identity(found: &Document) -> Option<String> {
@@ -78,6 +81,11 @@ fn identity(found: &Document) -> Option<String> {
         Bson::Binary(uuid) => Some(uuid.to_uuid().ok()?.to_string()),
         _ => None,
     }
+}
+
+/// Whoever is told the options is told of a collation among them: a plain collection has none there.
+fn collated(found: &Document) -> Option<bool> {
+    found.get_document("options").ok().map(|options| options.contains_key("collation"))
 }
 
 /// Only speed depends on the indexes: without the permission to see them a collection is read without.
@@ -136,6 +144,13 @@ impl Layout {
         self.indexes.iter().flatten().find(|index| serves(index, &path))?.get_str("name").ok()
     }
 
+    /// Whether a query has to say that texts are compared by their bytes, which is what filters are made for. Without
+    /// a rule of the collection's own they are anyway, and a server that knows no such rules (DocumentDB, Atlas
+    /// Serverless) refuses to be told; a view takes no other rule than its own.
+    pub fn wants_plain_texts(&self) -> bool {
+        self.kind == CollectionKind::Collection && self.collated != Some(false)
+    }
+
     /// Whether texts are compared by the bytes in the index of `_id`; ranges of texts can then use it.
     pub fn plain_ids(&self) -> bool {
         let collated = |index: &Document| {
@@ -170,6 +185,23 @@ mod tests {
         assert_eq!(identity(&collection).as_deref(), Some("07070707-0707-0707-0707-070707070707"));
         assert_eq!(identity(&doc! { "name": "v", "type": "view", "info": { "readOnly": true } }), None);
         assert_eq!(identity(&doc! { "name": "c", "type": "collection" }), None);
+    }
+
+    #[test]
+    fn a_rule_for_texts_is_sent_unless_the_collection_is_known_to_have_none() {
+        let sent = |kind, found: Document| {
+            let collated = collated(&found);
+            Layout { kind, identity: None, collated, documents: None, bytes: None, indexes: None }.wants_plain_texts()
+        };
+        let french = doc! { "name": "c", "options": { "collation": { "locale": "fr" } } };
+        assert!(sent(CollectionKind::Collection, french.clone()));
+        assert!(
+            sent(CollectionKind::Collection, doc! { "name": "c", "type": "collection" }),
+            "the name is all it tells"
+        );
+        assert!(!sent(CollectionKind::Collection, doc! { "name": "c", "options": { "capped": true } }));
+        assert!(!sent(CollectionKind::Collection, doc! { "name": "c", "options": {} }));
+        assert!(!sent(CollectionKind::View, french));
     }
 
     #[test]

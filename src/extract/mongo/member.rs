@@ -1,9 +1,13 @@
-//! Which member of a replica set answers the reads of a run.
+//! Which member of a replica set answers the reads of a run, and that it is the primaries behind a mongos.
 //!
 //! A read as of the bound's time never shows less than what the bound covers: a secondary that is behind waits until
 //! it has caught up, and a secondary that is delayed or cut off waits for ever. So a member is asked once, with a limit,
 //! before it is read from; one that is too far behind is passed over, and where the read preference allows it the
 //! primary answers instead.
+//!
+//! Behind a mongos only the primaries are read, whatever the settings say. When a range has moved to another shard,
+//! the shard it left deletes its documents once no cursor on its primary reads them any more; cursors on its
+//! secondaries are not waited for, and a long one misses those documents without a word.
 
 use super::connect::Connection;
 use super::failure::{self, backoff};
@@ -15,6 +19,7 @@ use mongodb::options::{ReadPreference, SelectionCriteria, ServerAddress};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// How long a member may take to catch up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +37,8 @@ pub(super) struct Members {
     chosen: Mutex<Option<(ServerAddress, OperationTime)>>,
     /// Those that were too far behind.
     behind: Mutex<HashSet<ServerAddress>>,
+    /// Whether a mongos stands before them; asked once.
+    routed: OnceCell<bool>,
 }
 
 impl Members {
@@ -67,27 +74,27 @@ pub(super) enum Unfound {
     Refused(Error),
 }
 
-/// Where to read what has to show at least `time`; `None`: wherever the driver likes.
+/// Where to read what has to show at least `time`, if it has to wait for any; `None`: wherever the driver likes.
 pub(super) async fn choose(
     connection: &Connection,
     namespace: &Namespace,
-    time: OperationTime,
+    time: Option<OperationTime>,
 ) -> Result<Option<SelectionCriteria>, Unfound> {
     let client = connection.client().await.map_err(Unfound::Refused)?;
     let Some(SelectionCriteria::ReadPreference(preference)) = client.selection_criteria() else { return Ok(None) };
-    if *preference == ReadPreference::Primary || connection.is_direct() {
+    if *preference == ReadPreference::Primary {
         return Ok(None);
     }
-    let admin = client.database("admin");
     let members = connection.members();
+    if *members.routed.get_or_try_init(|| is_routed(connection, preference)).await? {
+        return Ok(Some(ReadPreference::Primary.into()));
+    }
+    let Some(time) = time.filter(|_| !connection.is_direct()) else { return Ok(None) };
     if let Some(address) = members.chosen(time) {
         return Ok(Some(only(address)));
     }
     for looks in 1..=LOOKS {
-        let hello = doc! { "hello": 1, "comment": connection.comment() };
-        let hello = admin.run_command(hello).selection_criteria(preference.clone().into());
-        // A mongos routes by itself and has no member's name.
-        let Some(address) = member(&hello.await.map_err(Unfound::Driver)?) else { return Ok(None) };
+        let Some(address) = member(&hello(connection, preference).await?) else { return Ok(None) };
         let known = members.is_behind(&address);
         if known && allows_primary(preference) {
             return Ok(Some(ReadPreference::Primary.into()));
@@ -110,6 +117,30 @@ pub(super) async fn choose(
         Error::new(Kind::Source, message)
             .hint("look at rs.printSecondaryReplicationInfo(), or set [source] read_preference to secondaryPreferred"),
     ))
+}
+
+/// Asks whoever would be read from who it is.
+async fn hello(connection: &Connection, preference: &ReadPreference) -> Result<Document, Unfound> {
+    let admin = connection.client().await.map_err(Unfound::Refused)?.database("admin");
+    let ask = |command| admin.run_command(command).selection_criteria(preference.clone().into());
+    let reply = match ask(doc! { "hello": 1, "comment": connection.comment() }).await {
+        Err(error) if failure::is_unknown_command(&error) => ask(doc! { "isMaster": 1 }).await,
+        reply => reply,
+    };
+    reply.map_err(Unfound::Driver)
+}
+
+async fn is_routed(connection: &Connection, preference: &ReadPreference) -> Result<bool, Unfound> {
+    let routed = is_mongos(&hello(connection, preference).await?);
+    if routed {
+        tracing::info!("a sharded cluster: reading from its primaries, whatever read_preference says");
+    }
+    Ok(routed)
+}
+
+/// Whether it was a mongos that answered, itself or through a load balancer.
+fn is_mongos(hello: &Document) -> bool {
+    hello.get_str("msg").is_ok_and(|message| message == "isdbgrid")
 }
 
 /// Asks a member for nothing, as of `time`.
@@ -175,5 +206,12 @@ mod tests {
         assert_eq!(member(&me), ServerAddress::parse("a.example:27018").ok());
         assert_eq!(member(&doc! { "msg": "isdbgrid" }), None);
         assert_eq!(member(&doc! { "me": "a.example" }), None);
+    }
+
+    #[test]
+    fn only_a_mongos_hides_whom_it_reads_from() {
+        assert!(is_mongos(&doc! { "isWritablePrimary": true, "msg": "isdbgrid", "maxWireVersion": 17 }));
+        assert!(!is_mongos(&doc! { "setName": "rs0", "me": "a.example:27018", "secondary": true }));
+        assert!(!is_mongos(&doc! { "isWritablePrimary": true, "maxWireVersion": 17 }));
     }
 }

@@ -142,21 +142,23 @@ pub(super) async fn cut(connection: &Connection, request: &ReadRequest, layout: 
     let pieces = request.ranges.max(1) * PIECES_PER_READER;
     // Up to a twentieth of the collection the server takes a sample by random steps, beyond that by a whole scan.
     let size = u64::try_from(pieces * SAMPLE_PER_PIECE).unwrap_or(u64::MAX).min((documents / 20).saturating_sub(1));
-    let sample = sample(connection, request, size).await?;
+    let sample = sample(connection, request, size, layout).await?;
     Ok(ids::cut(&sample, pieces, layout.plain_ids()))
 }
 
 /// Some `_id`s in the server's order. Where the server does not take samples, the collection is not cut.
-async fn sample(connection: &Connection, request: &ReadRequest, size: u64) -> Result<Vec<Bson>> {
+async fn sample(connection: &Connection, request: &ReadRequest, size: u64, layout: &Layout) -> Result<Vec<Bson>> {
     let size = i64::try_from(size).unwrap_or(i64::MAX);
     let pipeline =
         [doc! { "$sample": { "size": size } }, doc! { "$project": { "_id": 1 } }, doc! { "$sort": { "_id": 1 } }];
-    let command = doc! {
+    let mut command = doc! {
         "aggregate": &request.namespace.collection,
         "pipeline": &pipeline[..],
         "cursor": { "batchSize": size },
-        "collation": { "locale": "simple" },
     };
+    if layout.wants_plain_texts() {
+        command.insert("collation", doc! { "locale": "simple" });
+    }
     let reply = match connection.command(&request.namespace, command).await? {
         Ok(reply) => reply,
         Err(_) => {

@@ -5,7 +5,7 @@
 //! a break like others.
 
 use super::connect::Connection;
-use super::failure::{TRIES, backoff, is_transient, refuses_majority};
+use super::failure::{TRIES, backoff, is_plan_killed, is_transient, refuses_hint, refuses_majority};
 use super::glance;
 use super::ids;
 use super::layout::{self, Layout};
@@ -117,9 +117,16 @@ impl Reader {
                 self.connection.forgo_majority();
                 continue;
             }
+            // A hint buys speed and nothing else.
+            if refuses_hint(&error) && query.hint.take().is_some() {
+                let what = "the index is being built, or gone: reading without it";
+                tracing::warn!(collection = %self.request.namespace, "{what}");
+                continue;
+            }
             // Only a range that goes on where it broke comes to an end by being patient.
             tries = if progress { 1 } else { tries + 1 };
-            if !is_transient(&error) || tries >= TRIES {
+            let passes = is_transient(&error) || (is_plan_killed(&error) && self.is_still_there().await);
+            if !passes || tries >= TRIES {
                 return Err(self.connection.explain(&error, &self.request.namespace, &doing));
             }
             self.connection.count_retry(&self.request.namespace);
@@ -128,6 +135,14 @@ impl Reader {
             tracing::debug!(tries, ?wait, "reading again");
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Whether what is being read is known to stand under its name now: a dropped index, or a range that moved to
+    /// another shard, ends queries as a dropped collection does.
+    async fn is_still_there(&self) -> bool {
+        let described = self.layout.described(None);
+        let same = layout::is_same(&self.connection, &self.request.namespace, &described);
+        described.identity.is_some() && same.await.unwrap_or(false)
     }
 
     /// One cursor, from where `query` stands to its end. `progress`: whether the next try has less to read.
@@ -168,9 +183,7 @@ impl Reader {
     /// Who is to answer; `None`: whom the read preference finds.
     pub(super) async fn member(&self) -> Result<Option<SelectionCriteria>, Broken> {
         // The pipeline of a view may take longer than anybody waits for a member that is behind.
-        let (Some(time), CollectionKind::Collection) = (self.request.not_before, self.layout.kind) else {
-            return Ok(None);
-        };
+        let time = self.request.not_before.filter(|_| self.layout.kind == CollectionKind::Collection);
         let member = member::choose(&self.connection, &self.request.namespace, time).await;
         member.map_err(|unfound| match unfound {
             Unfound::Driver(error) => Broken::Driver(error),
@@ -215,8 +228,7 @@ impl Reader {
             options.max_time = Some(glance::PATIENCE);
         }
         options.comment = Some(self.connection.comment().into());
-        // Texts are compared by their bytes, whatever the collection's own rule: the filter is made for that.
-        if self.layout.kind == CollectionKind::Collection {
+        if self.layout.wants_plain_texts() {
             options.collation = Some(Collation::builder().locale("simple").build());
         }
         // A server that tells its operationTime keeps what a majority has.

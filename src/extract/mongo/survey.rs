@@ -2,7 +2,7 @@
 
 use super::connect::Connection;
 use super::failure::explain;
-use super::layout;
+use super::layout::{self, Layout};
 use crate::error::{Kind, Result};
 use crate::extract::filter::{self, projection};
 use crate::extract::survey::{Listed, ListedKind, OWN_DATABASES, SAMPLE_BYTES, WindowRequest};
@@ -62,25 +62,27 @@ pub(super) async fn window_documents(connection: &Connection, request: &WindowRe
     let Some(index) = layout.index_of(&request.timestamp) else { return Ok(None) };
     let window =
         filter::Window { path: request.timestamp.clone(), from_ms: request.from_ms, timezone: request.timezone };
-    let Some(dated) = count(connection, &request.namespace, window.by_value(), index.into()).await? else {
-        return Ok(None);
-    };
+    let count = |filter: Document, hint: Bson| count(connection, &request.namespace, &layout, filter, hint);
+    let Some(dated) = count(window.by_value(), index.into()).await? else { return Ok(None) };
     let others = match window.by_id() {
-        Some(filter) => count(connection, &request.namespace, filter, doc! { "_id": 1 }.into()).await?,
+        Some(filter) => count(filter, doc! { "_id": 1 }.into()).await?,
         None => Some(0),
     };
     Ok(others.map(|others| dated + others))
 }
 
-async fn count(connection: &Connection, namespace: &Namespace, filter: Document, hint: Bson) -> Result<Option<u64>> {
+async fn count(
+    connection: &Connection,
+    namespace: &Namespace,
+    layout: &Layout,
+    filter: Document,
+    hint: Bson,
+) -> Result<Option<u64>> {
     let patience = i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX);
-    let command = doc! {
-        "count": &namespace.collection,
-        "query": filter,
-        "hint": hint,
-        "maxTimeMS": patience,
-        "collation": { "locale": "simple" },
-    };
+    let mut command = doc! { "count": &namespace.collection, "query": filter, "hint": hint, "maxTimeMS": patience };
+    if layout.wants_plain_texts() {
+        command.insert("collation", doc! { "locale": "simple" });
+    }
     // A count is a convenience: a server that does not give one is no reason to fail.
     let reply = connection.command(namespace, command).await?.ok();
     Ok(reply.and_then(|reply| layout::number(reply.get("n")?)))
