@@ -24,6 +24,6 @@ SELECT
 FROM hospital.bills AS b
 CROSS JOIN params
 WHERE b.date BETWEEN params.from_date AND params.to_date
-  AND b.status <> 'cancelled'
+  AND b.status IS DISTINCT FROM 'cancelled'
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 3, 4, 5

@@ -23,6 +23,6 @@ FROM hospital.bills AS b
 CROSS JOIN UNNEST(transform(b.line_items, i -> ROW(i.category, i.quantity, i.amount))) AS item(category, quantity, amount)
 CROSS JOIN params
 WHERE b.date BETWEEN params.from_date AND params.to_date
-  AND b.status <> 'cancelled'
+  AND b.status IS DISTINCT FROM 'cancelled'
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3

@@ -25,6 +25,6 @@ CROSS JOIN UNNEST(transform(b.line_items, i -> ROW(i.tax.components))) AS item(c
 CROSS JOIN UNNEST(transform(item.components, c -> ROW(c.name, c.rate, c.amount))) AS component(name, rate, amount)
 CROSS JOIN params
 WHERE b.date BETWEEN params.from_date AND params.to_date
-  AND b.status <> 'cancelled'
+  AND b.status IS DISTINCT FROM 'cancelled'
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5

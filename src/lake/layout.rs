@@ -95,6 +95,13 @@ pub fn unescaped(value: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
 }
 
+/// URL of a folder of the lake at `lake_url`; `key` ends in `/`. Athena and Glue take the path of a URL as the key it
+/// is, percent signs included, while the lake's own is escaped; one of a disk is a path already.
+pub fn folder_url(lake_url: &str, key: &str) -> String {
+    let lake_url = lake_url.trim_end_matches('/');
+    if lake_url.starts_with("file:") { format!("{lake_url}/{key}") } else { format!("{}/{key}", unescaped(lake_url)) }
+}
+
 /// How far the collection has been read.
 pub fn watermark_key(ns: &Namespace) -> String {
     format!("{STATE}/watermarks/{}.csv", ns.folder())
@@ -173,9 +180,14 @@ pub fn run_of(key: &str) -> Option<&str> {
     key.strip_prefix(RUNS)?.strip_prefix('/')?.strip_suffix(".json")
 }
 
+/// Folder, ending in `/`, of the documents of all runs that could not be read.
+pub fn quarantine_prefix(ns: &Namespace) -> String {
+    format!("{STATE}/quarantine/{}/", ns.folder())
+}
+
 /// Documents of a run that could not be read, byte for byte (`bson`) or their reasons (`jsonl`).
 pub fn quarantine_key(ns: &Namespace, run_id: &str, extension: &str) -> String {
-    format!("{STATE}/quarantine/{}/{run_id}.{extension}", ns.folder())
+    format!("{}{run_id}.{extension}", quarantine_prefix(ns))
 }
 
 #[cfg(test)]
@@ -235,6 +247,10 @@ mod tests {
         assert_eq!(unescaped("100%"), "100%");
         assert_eq!(unescaped("%zz%4"), "%zz%4");
         assert_eq!(unescaped("%ff"), "%ff");
+        // What is escaped in a key is so in the store too.
+        let url = folder_url("s3://bucket/Cl%C3%ADnica%20Norte/", "h/c/site=a%20b/");
+        assert_eq!(url, "s3://bucket/Clínica Norte/h/c/site=a%20b/");
+        assert_eq!(folder_url("file:/lakes/100%25", "h/c/"), "file:/lakes/100%25/h/c/");
     }
 
     #[test]

@@ -14,8 +14,9 @@ use object_store::path::Path as StorePath;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::basic::Type;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -53,10 +54,10 @@ impl StoredFile {
         self.footer.schema_version.unwrap_or_default()
     }
 
-    /// How wide its rows are, on average within each row group, which is cut by bytes.
+    /// How wide its rows are once they are read, on average within each row group, which is cut by bytes.
     pub fn widths(&self) -> impl Iterator<Item = Widths> {
         self.footer.metadata.row_groups().iter().map(|group| {
-            let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
+            let bytes = group.columns().iter().map(decoded_bytes).fold(0, u64::saturating_add);
             let rows = u64::try_from(group.num_rows()).unwrap_or(0);
             Widths { rows, bytes, widest: bytes.div_ceil(rows.max(1)) }
         })
@@ -95,6 +96,26 @@ impl StoredFile {
         let stream = builder.with_batch_size(self.batch_rows(batch_bytes)).build().or_error(Kind::Lake, &doing)?;
         Ok(stream.map(move |batch| batch.map_err(|e| failed(&e, &doing))).boxed())
     }
+}
+
+/// Bytes of a chunk's values once they are read (P10). What they have in the file says little: a dictionary holds a text
+/// once, however many rows have it.
+fn decoded_bytes(chunk: &ColumnChunkMetaData) -> u64 {
+    let each = match chunk.column_type() {
+        Type::BOOLEAN => 1,
+        // Of a text, where it ends.
+        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 4,
+        Type::INT64 | Type::DOUBLE => 8,
+        Type::INT96 => 12,
+        Type::FIXED_LEN_BYTE_ARRAY => i64::from(chunk.column_descr().type_length()),
+    };
+    let texts = match (chunk.column_type(), chunk.unencoded_byte_array_data_bytes()) {
+        (Type::BYTE_ARRAY, Some(bytes)) => bytes,
+        // It is not counted in files of wide rows, and those have no dictionaries.
+        (Type::BYTE_ARRAY, None) => chunk.uncompressed_size(),
+        _ => 0,
+    };
+    u64::try_from(chunk.num_values().saturating_mul(each).saturating_add(texts)).unwrap_or(0)
 }
 
 /// The store's refusal in its own words, whose text would name the key with its values (P10); or what is wrong with the
@@ -159,6 +180,44 @@ impl AsyncFileReader for Ranges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merge::writer::{FileSettings, PartitionWriter};
+    use crate::model::settings::LakeSettings;
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+
+    #[tokio::test]
+    async fn a_text_that_all_rows_have_weighs_in_each_of_them() {
+        const TEXT: usize = 100_000;
+        let folder = tempfile::tempdir().unwrap();
+        let text = "x".repeat(TEXT);
+        let ids: ArrayRef = Arc::new((0..50).collect::<Int64Array>());
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![text.as_str(); 50]));
+        let rows = RecordBatch::try_from_iter([("_id", ids), ("text", texts)]).unwrap();
+        let settings = FileSettings {
+            schema: rows.schema(),
+            schema_version: 1,
+            run_id: "r".to_owned(),
+            zstd_level: 1,
+            row_group_bytes: 64 << 20,
+            dictionaries: Arc::default(),
+        };
+        for wide in [false, true] {
+            let key = format!("h/wide_{wide}/data.parquet");
+            let path = folder.path().join(&key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut writer = PartitionWriter::create(&path, &settings, wide, 50).unwrap();
+            writer.write(&rows).unwrap();
+            writer.finish().unwrap();
+            let url = format!("file:{}", folder.path().display());
+            let lake = Lake::open(&LakeSettings::at(&url)).await.unwrap();
+            let file = StoredFile::open(&lake, &key).await.unwrap().unwrap();
+            let encoded: i64 = file.footer.metadata.row_groups().iter().map(|group| group.total_byte_size()).sum();
+            assert_eq!(encoded > 2 * TEXT as i64, wide, "only a file of wide rows holds the text again and again");
+            let (rows, bytes) = file.widths().fold((0, 0), |(rows, bytes), w| (rows + w.rows, bytes + w.bytes));
+            assert_eq!(rows, 50);
+            assert!((50 * TEXT as u64..55 * TEXT as u64).contains(&bytes), "{bytes} bytes");
+            assert!(file.batch_rows(10 * TEXT) <= 11, "{} rows a batch", file.batch_rows(10 * TEXT));
+        }
+    }
 
     #[test]
     fn a_range_that_the_store_refuses_is_told_without_key_and_body() {

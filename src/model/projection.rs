@@ -10,6 +10,12 @@ use std::collections::BTreeSet;
 /// Values that are listed, at most; of more, each query has to name one.
 const ENUM_MAX: usize = 200;
 
+/// Partitions that Athena reads in one query, at most.
+const PARTITIONS_MAX: u64 = 1_000_000;
+
+/// The last hour of a year with four digits: no format of a key has room for more.
+const LAST: &str = "9999-12-31T23";
+
 /// The folder of rows that have no value.
 const NOWHERE: &str = "__HIVE_DEFAULT_PARTITION__";
 
@@ -32,7 +38,7 @@ pub enum Range {
     Date {
         /// In the key's own format.
         from: String,
-        /// Relative to the time of the query.
+        /// Relative to the time of the query; in the key's own format where that would be after the year 9999.
         to: String,
         /// As Java writes it.
         format: &'static str,
@@ -69,6 +75,7 @@ pub struct Refusal {
 /// A key has values whose folders are spelled otherwise: Athena puts values into the location as they are.
 pub fn project(keys: &[PartitionKey], folders: &[String], now: DateTime<Utc>) -> Result<Projection, Refusal> {
     let mut projection = Projection::default();
+    let mut partitions: u64 = 1;
     for (at, key) in keys.iter().enumerate() {
         let value = |folder: &str| folder.split('/').nth(at)?.split_once('=').map(|(_, value)| value.to_owned());
         let mut values: BTreeSet<String> = folders.iter().filter_map(|folder| value(folder)).collect();
@@ -84,7 +91,9 @@ pub fn project(keys: &[PartitionKey], folders: &[String], now: DateTime<Utc>) ->
                         key.name
                     ));
                 }
-                time.range(&values, now)
+                let (range, times) = time.range(&values, now);
+                partitions = partitions.saturating_mul(times);
+                range
             }
             None if values.is_empty() || values.len() > ENUM_MAX => {
                 projection.warnings.push(format!("every query has to ask for one value of `{}`", key.name));
@@ -96,10 +105,19 @@ pub fn project(keys: &[PartitionKey], folders: &[String], now: DateTime<Utc>) ->
                     key.name,
                     values.len()
                 ));
+                partitions = partitions.saturating_mul(values.len() as u64);
                 Range::Enum(values.into_iter().collect())
             }
         };
         projection.keys.push(ProjectedKey { name: key.name.clone(), range });
+    }
+    if partitions > PARTITIONS_MAX {
+        let keys: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
+        projection.warnings.push(format!(
+            "this makes {partitions} partitions, of which Athena reads {PARTITIONS_MAX} in one query at most: correct \
+             dates that are far off at the source, such as 9999-12-31, or narrow {} in every query",
+            keys.join(", ")
+        ));
     }
     Ok(projection)
 }
@@ -127,19 +145,21 @@ fn time(unit: PartitionUnit) -> Option<Time> {
 
 impl Time {
     /// From the first of January before the first value, so that what is entered late is seen too, to as far ahead again
-    /// as the last value is ahead of now.
-    fn range(&self, values: &BTreeSet<String>, now: DateTime<Utc>) -> Range {
+    /// as the last value is ahead of now; and how many times there are in it.
+    fn range(&self, values: &BTreeSet<String>, now: DateTime<Utc>) -> (Range, u64) {
         let year =
             values.first().and_then(|value| value.get(..4)).map_or_else(|| format!("{:04}", now.year()), str::to_owned);
-        let ahead =
-            values.last().and_then(|value| hour(value)).map_or(0, |last| last - now.timestamp().div_euclid(3600));
+        let from = format!("{year}{}", self.january);
+        let now = now.timestamp().div_euclid(3600);
+        let ahead = values.last().and_then(|value| hour(value)).map_or(0, |last| last - now);
         let ahead = (2 * ahead).max(HOURS_AHEAD).div_euclid(self.hours) + 1;
-        Range::Date {
-            from: format!("{year}{}", self.january),
-            to: format!("NOW+{ahead}{}", self.unit),
-            format: self.format,
-            unit: self.unit,
-        }
+        let end = now + ahead * self.hours;
+        let (end, to) = match hour(LAST) {
+            Some(last) if end > last => (last, LAST.chars().take(from.len()).collect()),
+            _ => (end, format!("NOW+{ahead}{}", self.unit)),
+        };
+        let times = (end - hour(&from).unwrap_or(now)).div_euclid(self.hours) + 1;
+        (Range::Date { from, to, format: self.format, unit: self.unit }, u64::try_from(times).unwrap_or(1))
     }
 }
 
@@ -184,6 +204,25 @@ mod tests {
         assert_eq!(range(PartitionUnit::Year, &["2019"]), is("2019", "NOW+1YEARS"));
         assert_eq!(range(PartitionUnit::Hour, &["2024-05-10T11"]), is("2024-01-01T00", "NOW+16HOURS"));
         assert_eq!(range(PartitionUnit::Day, &[]), is("2024-01-01", "NOW+1DAYS"));
+    }
+
+    #[test]
+    fn a_date_that_stands_for_never_is_the_last_there_is() {
+        let to = |unit, value: &str| dates(unit, &["2024-05-10T12", value]).1;
+        assert_eq!(to(PartitionUnit::Day, "9999-12-31"), "9999-12-31");
+        assert_eq!(to(PartitionUnit::Month, "9999-12"), "9999-12");
+        assert_eq!(to(PartitionUnit::Year, "9999"), "9999");
+        assert_eq!(to(PartitionUnit::Hour, "9999-12-31T00"), "9999-12-31T23");
+        assert_eq!(to(PartitionUnit::Year, "2030"), "NOW+12YEARS");
+
+        let warnings = |folders: &[&str]| {
+            let folders: Vec<String> = folders.iter().map(|&folder| folder.to_owned()).collect();
+            project(&[key("k", PartitionUnit::Day)], &folders, now()).unwrap().warnings
+        };
+        assert!(warnings(&["k=2024-05-01", "k=2034-05-01"]).is_empty());
+        let many = warnings(&["k=2024-05-01", "k=9999-12-31"]);
+        assert_eq!(many.len(), 1, "{many:?}");
+        assert!(many[0].contains("this makes 2913174 partitions") && many[0].contains("`k`"), "{many:?}");
     }
 
     #[test]

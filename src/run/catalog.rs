@@ -44,20 +44,24 @@ pub fn owed<'d>(
     run_id: &str,
 ) -> Owed {
     let mut owed = Owed { since: run_id.to_owned(), gone: removed.into_iter().collect(), ..Owed::default() };
-    owed.all = before.is_none() && !unfinished;
     if let Some(before) = before {
         let drift = drift(before, after);
         (owed.grown, owed.retyped) = (drift.grown, drift.retyped);
         owed.whole = before.settings.partition_keys != after.settings.partition_keys;
     }
-    owed.whole |= unfinished;
+    let mut kept = false;
     for done in done {
         match (done.new, done.file.is_some()) {
-            (true, true) => owed.new.insert(done.partition.clone()),
-            (false, false) => owed.gone.insert(done.partition.clone()),
-            (true, false) | (false, true) => false,
-        };
+            (true, true) => _ = owed.new.insert(done.partition.clone()),
+            (false, false) => _ = owed.gone.insert(done.partition.clone()),
+            (false, true) => kept = true,
+            (true, false) => {}
+        }
     }
+    // Files that stood there without a schema state: it was lost, and nobody knows which columns were told of.
+    let begins = before.is_none() && !kept && owed.gone.is_empty();
+    owed.whole |= unfinished || (before.is_none() && !begins);
+    owed.all = begins && !unfinished;
     owed
 }
 
@@ -230,9 +234,11 @@ fn due(database: &str, place: Option<&str>, debts: &Debts, records: &[&Collectio
     for (table, entry) in &debts.tables {
         // A collection that failed after all has no part in what this run tells; what it owes stays on record.
         let stays = |owed: &Owed| owed.since == run_id && down.contains(table);
-        if let Some(owed) = entry.owed.clone().filter(|owed| !owed.is_nothing() && !stays(owed)) {
-            let owed = Due { namespace: namespace(&entry.collection), recorded: Some(owed.clone()), owed };
-            due.insert(table.clone(), owed);
+        if let Some(mut owed) = entry.owed.clone().filter(|owed| !owed.is_nothing() && !stays(owed)) {
+            let recorded = Some(owed.clone());
+            // A table that begins with what is owed is not the one that the catalog was told of before.
+            owed.whole |= owed.all && entry.told.is_some();
+            due.insert(table.clone(), Due { namespace: namespace(&entry.collection), recorded, owed });
         }
     }
     for record in up {
@@ -329,12 +335,14 @@ mod tests {
     fn a_table_never_told_of_is_compared_unless_all_of_it_is_on_record() {
         let first = Owed { all: true, ..new("R2", "a") };
         let debts = debts(&[
+            ("again", Some("crawler:x"), Some(first.clone())),
             ("first", None, Some(first)),
             ("later", None, Some(new("R2", "b"))),
             ("elsewhere", Some("tables:h"), None),
         ]);
-        let records = ["first", "later", "elsewhere", "unknown"].map(|collection| record(collection, Outcome::Ok));
-        let expected = [("elsewhere", true), ("first", false), ("later", true), ("unknown", true)];
+        let of_run = ["again", "first", "later", "elsewhere", "unknown"];
+        let records = of_run.map(|collection| record(collection, Outcome::Ok));
+        let expected = [("again", true), ("elsewhere", true), ("first", false), ("later", true), ("unknown", true)];
         assert_eq!(names(&debts, &records), expected.map(|(name, whole)| (name.to_owned(), whole)));
     }
 
@@ -380,7 +388,24 @@ mod tests {
         let fold = of(false);
         assert_eq!((fold.new, fold.gone), (["a".to_owned()].into(), ["c".to_owned(), "e".to_owned()].into()));
         assert!(!fold.whole && of(true).whole);
-        let first = owed(None, &table, landed.iter(), vec![], false, "R");
-        assert!(first.all && !first.whole);
+        assert!(!fold.all && !of(true).all);
+    }
+
+    #[test]
+    fn a_table_without_a_schema_begins_only_where_no_file_was() {
+        let table = TableSchema::new(TableSettings::default());
+        let of = |new: bool, file: bool, removed: &[&str], unfinished: bool| {
+            let file = file.then(|| FileInfo::new(&Version::from_text("1"), 1, 1));
+            let done = Done { partition: "a".into(), new, file, ..Done::default() };
+            let removed = removed.iter().map(|&partition| partition.to_owned()).collect();
+            let owed = owed(None, &table, [done].iter(), removed, unfinished, "R");
+            (owed.all, owed.whole)
+        };
+        let (begins, compared) = ((true, false), (false, true));
+        assert_eq!((of(true, true, &[], false), of(true, false, &[], false)), (begins, begins));
+        assert_eq!(of(false, true, &[], false), compared, "a file was replaced");
+        assert_eq!(of(false, false, &[], false), compared, "a file was emptied");
+        assert_eq!(of(true, true, &["b"], false), compared, "a file was removed");
+        assert_eq!(of(true, true, &[], true), compared, "a run died");
     }
 }

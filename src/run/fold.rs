@@ -1,11 +1,12 @@
 //! The fold of one collection: window in, data files out. The caller moves the watermark when it succeeds (P3).
 
 use super::catalog;
-use super::collection::{Job, settings_error};
+use super::collection::{Job, fingerprint, settings_error};
 use super::index;
 use super::land::land_all;
 use super::partitions::{Done, Task, Workshop, check_rows};
 use super::places::Places;
+use super::quarantine::Quarantine;
 use super::read::{Reading, Window};
 use super::recover::Unfinished;
 use super::resume::{Resume, Staging};
@@ -124,9 +125,20 @@ impl Folding<'_> {
             )
             .hint("a row is known by its _id: let the view's pipeline end in a unique _id"));
         }
+        // The server keeps the `_id`s of a collection unique, but those of two shards nobody does.
+        let once = full && !job.source.is_dump() && job.source.retries(ns) == 0 && self.resume.is_none();
+        if once && places.resolution.repeated > 0 {
+            let repeated = places.resolution.repeated;
+            return Err(Error::new(Kind::Source, format!("{repeated} documents have the `_id` of another one")).hint(
+                "a row is known by its _id: make them unique across the shards; if the collection is not sharded, \
+                 documents were removed and inserted again meanwhile: run it again",
+            ));
+        }
+        let mut before = 0;
         if full && !self.allow_shrink() {
             let (stored, known) = self.surviving(&found, &window, &places).await?;
             shrink::check(stored, known, job)?;
+            before = stored;
         }
 
         let leaving: BTreeMap<String, u64> =
@@ -146,18 +158,20 @@ impl Folding<'_> {
                 rebuild: full && found.rebuild && !places.files.is_empty(),
                 forget_schema: self.forget_schema(),
                 allow_shrink: self.allow_shrink(),
+                settings: fingerprint(&self.settings),
+                stored: before,
                 beside: 0,
             };
             let version = journal.store(job.lake, ns, self.unfinished.journal.clone()).await?;
-            let version = self.journal.get_or_init(|| version);
             if let Err(lost) = lease.check() {
                 // Nothing follows from it, so it must not make work for the run that took over, unless it stands for a
                 // dead run's as well: that one's work is still to be finished.
                 if self.unfinished.run_id.is_none() {
-                    Journal::remove(job.lake, ns, version.clone()).await?;
+                    Journal::remove(job.lake, ns, version).await?;
                 }
                 return Err(lost);
             }
+            self.journal.get_or_init(|| version);
             // Before the data: a file never holds a column that the schema does not know.
             self.store_schema(&found, &table).await?;
         }
@@ -225,6 +239,9 @@ impl Folding<'_> {
             }
             lease.check()?;
             window.quarantined.store(job.lake, ns, job.run_id).await?;
+            if full {
+                Quarantine::forget(job.lake, job.spec, lease).await?;
+            }
         }
         Ok(owed)
     }
@@ -241,7 +258,9 @@ impl Folding<'_> {
             }
         };
         let differences = schema.as_ref().map(|(s, _)| s.settings.differences(&self.settings)).unwrap_or_default();
-        if !differences.is_empty() && !job.options.full && !self.unfinished.full {
+        // A run that died while it made the table with other settings is finished with those, and with no third ones.
+        let meant = self.unfinished.full && self.unfinished.settings == fingerprint(&self.settings);
+        if !differences.is_empty() && !job.options.full && !meant {
             return Err(settings_error(job, &differences));
         }
         let rebuild = schema.is_none() || !differences.is_empty() || self.unfinished.rebuild || self.forget_schema();

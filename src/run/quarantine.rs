@@ -5,9 +5,10 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::kill_point::{KillPoint, reach};
-use crate::lake::{Expect, Lake, layout};
+use crate::lake::{Expect, Lake, Lease, Object, layout};
 use crate::model::batch::{Quarantined, Remains};
-use crate::model::collection::Namespace;
+use crate::model::collection::{CollectionSpec, Namespace};
+use futures::TryStreamExt;
 use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -71,6 +72,20 @@ impl Quarantine {
         reach(KillPoint::MidQuarantine);
         self.put(lake, ns, run_id, "jsonl").await?;
         reach(KillPoint::AfterQuarantine);
+        Ok(())
+    }
+
+    /// Removes what earlier runs kept byte for byte when the collection of `spec` has hashed or excluded fields by now:
+    /// a full run takes their values out of the lake (P10). The reasons stay.
+    pub async fn forget(lake: &Lake, spec: &CollectionSpec, lease: &Lease) -> Result<()> {
+        if spec.exclude.is_empty() && spec.hash.is_empty() {
+            return Ok(());
+        }
+        let kept: Vec<Object> = lake.list(&layout::quarantine_prefix(&spec.namespace)).try_collect().await?;
+        for object in kept.into_iter().filter(|object| object.key.ends_with(".bson")) {
+            lease.check()?;
+            lake.delete(&object.key, Expect::Version(object.version)).await?;
+        }
         Ok(())
     }
 

@@ -127,9 +127,9 @@ impl<'a> Catalog<'a> {
         }))
     }
 
-    /// URL of a folder whose key ends in `/`. Glue takes a URL's path as the key it is, percent signs included.
+    /// URL of a folder whose key ends in `/`.
     fn folder_url(&self, key: &str) -> String {
-        format!("{}/{key}", layout::unescaped(self.lake.url()))
+        layout::folder_url(self.lake.url(), key)
     }
 
     /// The partition folders that have a file; `""` for the file of a table without keys.

@@ -95,7 +95,7 @@ fn describe(table: &TableSchema, namespace: &Namespace, lake: &str, catalog_data
         collection: namespace.collection.clone(),
         catalog_database,
         table: fold(&namespace.collection),
-        location: format!("{}/{}", lake.trim_end_matches('/'), layout::table_prefix(namespace)),
+        location: layout::folder_url(lake, &layout::table_prefix(namespace)),
         version: table.version,
         columns: shape::describe(table),
         partition_keys: table.settings.partition_keys.clone(),

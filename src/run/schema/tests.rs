@@ -134,6 +134,20 @@ fn a_statement_speaks_of_renamed_columns_partitions_and_own_columns() {
     }
 }
 
+#[test]
+fn a_prefix_of_any_letters_is_told_as_its_objects_have_it() {
+    let table = TableSchema::new(TableSettings { partition_keys: vec!["date".into()], ..TableSettings::default() });
+    // As `Lake::url` has it.
+    let lake = "s3://bucket/Cl%C3%ADnica%20Norte";
+    let table = describe(&table, &ns("bills"), lake, "hospital".to_owned());
+    let range = projection::Range::Injected;
+    let keys = vec![projection::ProjectedKey { name: "date".into(), range }];
+    let ddl = notify::ddl(&table, Some(&Projection { keys, warnings: Vec::new() }));
+    let location = "s3://bucket/Clínica Norte/hospital/bills/";
+    assert!(ddl.contains(&format!("LOCATION '{location}'")), "{ddl}");
+    assert!(ddl.contains(&format!("'storage.location.template'='{location}date=${{date}}/'")), "{ddl}");
+}
+
 /// Any name a document can have, and those that make catalogs stumble.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -1,7 +1,7 @@
 //! Tables and partitions that lakefold writes without a crawler.
 
-use super::stand::{Stand, at, columns_of, reasons, told};
-use mongodb::bson::{Document, doc};
+use super::stand::{LAKE, Stand, at, columns_of, reasons, told};
+use mongodb::bson::{Bson, Document, doc};
 use serde_json::json;
 
 const TABLES: &str = "mode = \"tables\"";
@@ -125,6 +125,37 @@ async fn what_is_gone_retyped_or_cut_anew_is_so_in_the_catalog() {
     assert_eq!(sites().await, ["7", "seven"]);
     let table = stand.table("clinic", "visits").await.expect("the table");
     assert_eq!(table.partition_keys().iter().map(|key| key.name()).collect::<Vec<_>>(), ["shard"]);
+}
+
+/// Nobody knows any more which columns the catalog was told of.
+#[tokio::test]
+async fn a_table_built_anew_without_its_schema_state_is_compared_with_the_catalog() {
+    let stand = Stand::new(TABLES);
+    stand.manifest(&["clinic,visits,updated_at,site=place"]);
+    let with_n = |id: i32, site: &str, n: Bson| {
+        let mut document = at(id, site, 0);
+        document.insert("n", n);
+        document
+    };
+    let kind_of_n = async || {
+        let columns = stand.columns("clinic", "visits").await;
+        columns.into_iter().find(|(name, _)| name == "n").expect("the column").1
+    };
+    stand.source("clinic", "visits", &[with_n(1, "a", Bson::Int32(7)), with_n(2, "b", Bson::Int32(7))]);
+    stand.run(&[], 0);
+    assert_eq!(kind_of_n().await, "bigint");
+
+    let (status, said) = stand.s3.signed("DELETE", &format!("{LAKE}/_lakefold/schemas/clinic/visits.json"), "");
+    assert!((200..300).contains(&status), "{status}: {said}");
+    stand.source("clinic", "visits", &[with_n(1, "a", "seven".into()), with_n(2, "b", "eight".into())]);
+    let refused = stand.run(&[], 1);
+    let reason = refused["collections"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("schema state is gone") && reason.contains("--full"), "{reason}");
+    stand.run(&["--full"], 0);
+    assert_eq!(kind_of_n().await, "string");
+    assert_eq!(stand.partitions("clinic", "visits").await.len(), 2);
+    agree(&stand, "clinic", "visits").await;
+    assert!(stand.owed("clinic").is_empty());
 }
 
 #[tokio::test]

@@ -85,11 +85,7 @@ fn what_is_excluded_or_hashed_afterwards_is_gone_after_the_printed_command() {
     assert!(["gone", "area"].iter().all(|name| before.keys().any(|path| path.contains(name))), "{before:#?}");
 
     place.write("collections.csv", format!("{HEADER}h,c,,,visits.notes.gone,visits.doctor.phone\n"));
-    let record = place.run(&[], 1);
-    let reason = record["collections"][0]["reason"].as_str().expect("a reason");
-    let command = reason.lines().map(str::trim).find(|line| line.starts_with("lakefold run")).expect("a command");
-    assert!(command.ends_with(" --full"), "{command}");
-    let ended = place.lakefold(&command.split(' ').skip(1).collect::<Vec<_>>());
+    let ended = place.lakefold(&printed(&place.run(&[], 1)));
     assert_eq!(ended.code, 0, "{ended}");
 
     let table = read_table(&place.lake(), "h/c");
@@ -117,15 +113,50 @@ fn what_is_excluded_or_hashed_afterwards_is_gone_after_the_printed_command() {
     }
 }
 
+/// What earlier runs have kept byte for byte holds the values too.
+#[test]
+fn what_is_hashed_afterwards_is_in_no_quarantine_after_the_printed_command() {
+    let place = with_row("dump:source", "h,c,,,,");
+    dump(&place, "h/c", &[bytes(&documents()), vec![damaged()]].concat());
+    let quarantine = place.lake().join("_lakefold/quarantine/h/c");
+    let kept = |record: &Value, extension: &str| {
+        quarantine.join(record["run_id"].as_str().expect("a run")).with_extension(extension).exists()
+    };
+    let first = place.run(&[], 0);
+    assert!(kept(&first, "bson"));
+
+    place.write("collections.csv", format!("{HEADER}h,c,,,,visits.doctor.phone\n"));
+    let ended = place.lakefold(&printed(&place.run(&[], 1)));
+    assert_eq!(ended.code, 0, "{ended}");
+    assert!(!kept(&first, "bson") && kept(&first, "jsonl"), "the reason stays");
+    let mut all = Vec::new();
+    everything(&place.lake(), &mut all);
+    assert!(!all.windows(7).any(|window| window == b"hidden-"), "the lake holds what is hashed");
+}
+
+/// A document with both marks that cannot be read.
+fn damaged() -> Vec<u8> {
+    let visits = doc! { "notes": { "gone": "gone-9" }, "doctor": { "phone": "hidden-9" } };
+    let mut damaged = doc! { "_id": 9, "visits": visits, "note": "broken" }.to_vec().expect("BSON");
+    let at = damaged.windows(6).position(|six| six == b"broken").expect("the note");
+    damaged[at] = 0xff;
+    damaged
+}
+
+/// The arguments of the command that the refusal of a record prints.
+fn printed(record: &Value) -> Vec<&str> {
+    let reason = record["collections"][0]["reason"].as_str().expect("a reason");
+    let command = reason.lines().map(str::trim).find(|line| line.starts_with("lakefold run")).expect("a command");
+    assert!(command.ends_with(" --full"), "{command}");
+    command.split(' ').skip(1).collect()
+}
+
 /// Where something stands in a document that cannot be read, nobody knows.
 #[test]
 fn damaged_documents_leave_nothing_of_what_is_hashed_or_excluded() {
     for row in ["h,c,,,,visits.doctor.phone", "h,c,,,visits.notes.gone,"] {
         let place = with_row("dump:source", row);
-        let visits = doc! { "notes": { "gone": "gone-9" }, "doctor": { "phone": "hidden-9" } };
-        let mut damaged = doc! { "_id": 9, "visits": visits, "note": "broken" }.to_vec().expect("BSON");
-        let at = damaged.windows(6).position(|six| six == b"broken").expect("the note");
-        damaged[at] = 0xff;
+        let damaged = damaged();
         let length = damaged.len();
         dump(&place, "h/c", &[bytes(&documents()), vec![damaged]].concat());
 

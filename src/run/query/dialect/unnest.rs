@@ -25,6 +25,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Rewrites every `UNNEST` of `query` and of the queries in it.
@@ -179,7 +180,8 @@ fn take_apart(select: &mut Select) -> Result<Vec<Unnested>> {
             let join = select.from[tables].joins.remove(at);
             let no_more = select.from[tables].joins[at..].iter().all(|join| is_unnest(&join.relation));
             let is_last = no_more && tables + 1 == select.from.len();
-            let unnested = of_join(join, &mut select.from, &taken, is_last)?;
+            let nullable = nullable(&select.from, (tables, at));
+            let unnested = of_join(join, &mut select.from, &taken, is_last, &nullable)?;
             taken.push(unnested);
         }
     }
@@ -238,7 +240,36 @@ fn write_stars_out(select: &mut Select, taken: &[Unnested]) -> Result<()> {
     Ok(())
 }
 
-fn of_join(join: Join, from: &mut [TableWithJoins], earlier: &[Unnested], is_last: bool) -> Result<Unnested> {
+/// The tables that an outer join before the place `here` (a table, and one of its joins) may leave without a row.
+/// Athena gives no row of a list that is missing so; here, where it is taken apart before its table is joined, there
+/// would be one.
+fn nullable(from: &[TableWithJoins], here: (usize, usize)) -> HashSet<String> {
+    use JoinOperator::{FullOuter, Left, LeftOuter, Right, RightOuter};
+    let mut nullable = HashSet::new();
+    for (at, tables) in from.iter().enumerate().take(here.0 + 1) {
+        let mut before: Vec<String> = named(&tables.relation).into_iter().collect();
+        let joins: &[Join] = if at == here.0 { tables.joins.get(..here.1).unwrap_or_default() } else { &tables.joins };
+        for join in joins {
+            let name = named(&join.relation);
+            if matches!(join.join_operator, Right(_) | RightOuter(_) | FullOuter(_)) {
+                nullable.extend(before.iter().cloned());
+            }
+            if matches!(join.join_operator, Left(_) | LeftOuter(_) | FullOuter(_)) {
+                nullable.extend(name.clone());
+            }
+            before.extend(name);
+        }
+    }
+    nullable
+}
+
+fn of_join(
+    join: Join,
+    from: &mut [TableWithJoins],
+    earlier: &[Unnested],
+    is_last: bool,
+    nullable: &HashSet<String>,
+) -> Result<Unnested> {
     let keeps_rows = match &join.join_operator {
         JoinOperator::CrossJoin(JoinConstraint::None) => false,
         JoinOperator::Left(JoinConstraint::On(on)) | JoinOperator::LeftOuter(JoinConstraint::On(on)) if matches!(on, Expr::Value(value) if value.value == Value::Boolean(true)) => {
@@ -266,6 +297,14 @@ fn of_join(join: Join, from: &mut [TableWithJoins], earlier: &[Unnested], is_las
         .and_then(|name| relation(from, &name).map(|relation| (name, relation)))
         .ok_or_else(|| refused("the list of UNNEST does not begin with the name of a table beside it"))?;
     let (owner, relation) = owner;
+    if !keeps_rows && nullable.contains(&folded(&owner)) {
+        return Err(Error::new(Kind::Input, "UNNEST is of a table that an outer join may leave without a row")
+            .context("the query")
+            .hint(
+                "take the list apart in a query of its own and join that: \
+                 `JOIN (SELECT t.id, item.a FROM t CROSS JOIN UNNEST(…) AS item(a)) AS items ON …`",
+            ));
+    }
     nest(relation, &owner, &list, &hidden, keeps_rows)?;
 
     let mut held = hidden.iter().map(|hidden| Expr::CompoundIdentifier(vec![owner.clone(), hidden.clone()]));
@@ -355,12 +394,12 @@ fn nest(relation: &mut TableFactor, owner: &Ident, list: &Expr, hidden: &[Ident]
     // DataFusion makes no row of NULL and of an empty list, so those become a list of NULL, whose number is NULL too.
     let (elements, numbers, condition) = if keeps_rows {
         (
-            "CASE WHEN cardinality(l) > 0 THEN l ELSE make_array(NULL) END",
-            "CASE WHEN cardinality(l) > 0 THEN generate_series(1, cardinality(l)) ELSE make_array(NULL) END",
+            "CASE WHEN array_length(l) > 0 THEN l ELSE make_array(NULL) END",
+            "CASE WHEN array_length(l) > 0 THEN generate_series(1, array_length(l)) ELSE make_array(NULL) END",
             "",
         )
     } else {
-        ("l", "generate_series(1, cardinality(l))", " WHERE l IS NOT NULL")
+        ("l", "generate_series(1, array_length(l))", " WHERE l IS NOT NULL")
     };
     let numbers = if hidden.len() > 1 { format!(", unnest({numbers}) AS n") } else { String::new() };
     let sql = format!("SELECT *, unnest({elements}) AS h{numbers} FROM t{condition}");

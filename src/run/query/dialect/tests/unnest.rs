@@ -1,6 +1,9 @@
 //! `UNNEST` beside a table: which rows it gives, what its names mean, and what is refused.
 
-use super::{Kind, lists};
+use super::{Kind, columns, lists};
+use crate::run::test_lake::TestLake;
+use arrow::datatypes::Schema;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_list_gives_a_row_for_each_element_and_none_when_it_is_empty_or_null() {
@@ -51,6 +54,65 @@ async fn a_list_may_lie_in_an_element_of_another() {
     let sql = "SELECT b._id, tag.word, item.code FROM hospital.bills AS b CROSS JOIN UNNEST(b.tags) AS tag(word) \
                CROSS JOIN UNNEST(transform(b.items, i -> ROW(i.code))) AS item(code) ORDER BY 1, 2, 3";
     assert_eq!(lake.csv(sql).await, "_id,word,code\na,t,x\na,t,y\na,,x\na,,y\nb,u,z\nb,u,\n");
+}
+
+/// DataFusion's `cardinality` counts what is in the inner lists.
+#[tokio::test]
+async fn elements_that_are_lists_are_numbered_as_elements() {
+    use arrow::datatypes::{DataType, Field};
+    let list = |of: DataType| DataType::List(Arc::new(Field::new("element", of, true)));
+    let pairs = Field::new("pairs", list(list(DataType::Int64)), true);
+    let lake = TestLake::new();
+    let rows = r#"{"pairs": [[1, 2], [3]]} {"pairs": [[]]} {"pairs": []} {"pairs": null}"#;
+    lake.write("hospital/walks/data.parquet", columns(&Arc::new(Schema::new(vec![pairs])), rows));
+    for (join, on, without) in [("CROSS", "", ""), ("LEFT", "ON TRUE", ",\n,\n")] {
+        let sql = format!(
+            "SELECT t.n, element_at(t.pair, 1) AS first FROM hospital.walks AS w \
+             {join} JOIN UNNEST(w.pairs) WITH ORDINALITY AS t(pair, n) {on} ORDER BY 1, 2"
+        );
+        assert_eq!(lake.csv(&sql).await, format!("n,first\n1,1\n1,\n2,3\n{without}"), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_an_outer_join_may_leave_without_a_row_is_taken_apart_by_itself() {
+    let lake = lists();
+    let bills = "(VALUES ('a'), ('d')) AS v(id) LEFT JOIN hospital.bills AS b ON b._id = v.id";
+    // What an outer join adds keeps its one row, whatever the list is.
+    let sql = format!("SELECT v.id, tag.word FROM {bills} LEFT JOIN UNNEST(b.tags) AS tag(word) ON TRUE ORDER BY 1, 2");
+    assert_eq!(lake.csv(&sql).await, "id,word\na,t\na,\nd,\n");
+    // As the message says it.
+    let own = "SELECT b._id, tag.word FROM hospital.bills AS b CROSS JOIN UNNEST(b.tags) AS tag(word)";
+    let sql = format!(
+        "SELECT v.id, t.word FROM (VALUES ('a'), ('d')) AS v(id) JOIN ({own}) AS t ON t._id = v.id ORDER BY 1, 2"
+    );
+    assert_eq!(lake.csv(&sql).await, "id,word\na,t\na,\n");
+    // An outer join that comes later, or leaves other tables without a row, changes nothing.
+    let right = "RIGHT JOIN (VALUES ('a'), ('d')) AS v(id) ON b._id = v.id";
+    let sql = format!(
+        "SELECT v.id, tag.word FROM hospital.bills AS b CROSS JOIN UNNEST(b.tags) AS tag(word) {right} ORDER BY 1, 2"
+    );
+    assert_eq!(lake.csv(&sql).await, "id,word\na,t\na,\nd,\n");
+    let left = "LEFT JOIN (VALUES ('a')) AS v(id) ON b._id = v.id";
+    let sql = format!("SELECT count(*) AS n FROM hospital.bills AS b {left} CROSS JOIN UNNEST(b.tags) AS tag(word)");
+    assert_eq!(lake.csv(&sql).await, "n\n3\n");
+
+    let unnest = "CROSS JOIN UNNEST(b.tags) AS tag(word)";
+    for from in [
+        format!("{bills} {unnest}"),
+        format!("{bills}, UNNEST(b.tags) AS tag(word)"),
+        format!("hospital.bills AS b {right} {unnest}"),
+        format!("hospital.bills AS b FULL JOIN (VALUES ('a')) AS v(id) ON b._id = v.id {unnest}"),
+        format!("(VALUES ('a')) AS v(id) FULL OUTER JOIN hospital.bills AS b ON b._id = v.id {unnest}"),
+        format!(
+            "{bills} LEFT JOIN UNNEST(transform(b.items, i -> ROW(i.tax.components))) AS item(parts) ON TRUE \
+             CROSS JOIN UNNEST(transform(item.parts, p -> ROW(p.name))) AS part(name)"
+        ),
+    ] {
+        let (kind, text) = lake.refusal(&format!("SELECT b._id FROM {from}"), &[]).await;
+        assert_eq!(kind, Kind::Input, "{from}: {text}");
+        assert!(text.contains("outer join") && text.contains("a query of its own and join that"), "{from}: {text}");
+    }
 }
 
 #[tokio::test]
