@@ -214,7 +214,7 @@ impl Table {
         };
         let rows = staged.widths(partition).map(|widths| widths.rows).sum();
         let name = if stored { "second" } else { "first" };
-        let mut writer = PartitionWriter::create(&path(name), &files, false, rows).expect("a file");
+        let mut writer = PartitionWriter::create(&path(name), &files, false, rows, 1_000).expect("a file");
         let version = self.table.version;
         let hash_ids: HashIds = Arc::new(move |ids| shapes.hash_ids(ids, version));
         let rules = FoldRules::default();

@@ -445,7 +445,7 @@ mod tests {
         let changes = RecordBatch::try_new(schema.clone(), vec![Arc::new(ids), found]).unwrap();
         let changes = stream::iter([Ok(changes)]);
         let folder = tempfile::tempdir().unwrap();
-        let mut out = PartitionWriter::create(&folder.path().join("out"), &settings(&schema), false, 400).unwrap();
+        let mut out = PartitionWriter::create(&folder.path().join("out"), &settings(&schema), false, 400, 16).unwrap();
         let counts = fold(
             Some(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stored))),
             Some(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), changes))),

@@ -204,7 +204,7 @@ mod tests {
             let key = format!("h/wide_{wide}/data.parquet");
             let path = folder.path().join(&key);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let mut writer = PartitionWriter::create(&path, &settings, wide, 50).unwrap();
+            let mut writer = PartitionWriter::create(&path, &settings, wide, 50, TEXT as u64).unwrap();
             writer.write(&rows).unwrap();
             writer.finish().unwrap();
             let url = format!("file:{}", folder.path().display());

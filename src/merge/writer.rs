@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Rows of one row group at most; the byte limit of the budget usually cuts first.
 const ROWS_PER_GROUP: usize = 1_000_000;
 
+/// Rows of one page at most, as the Parquet crate has it.
+const ROWS_PER_PAGE: usize = 20_000;
+
 /// Bytes handed to the system at once: a small file is one write.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -40,7 +43,14 @@ pub struct FileSettings {
 }
 
 impl FileSettings {
-    fn properties(&self, wide: bool, rows: u64) -> Result<WriterProperties> {
+    /// Rows of one page at most. Each column keeps two numbers for each of its values, NULL or not, until a page of it is
+    /// full, and NULLs take no other room: of hundreds of columns below a list, pages by their bytes alone fill memory.
+    fn page_rows(&self, width: u64) -> usize {
+        let rows = (2 * self.row_group_bytes as u64).checked_div(width).unwrap_or(u64::MAX);
+        usize::try_from(rows).unwrap_or(usize::MAX).clamp(1, ROWS_PER_PAGE)
+    }
+
+    fn properties(&self, wide: bool, rows: u64, width: u64) -> Result<WriterProperties> {
         let level = ZstdLevel::try_new(self.zstd_level).or_error(Kind::Input, "zstd_level")?;
         let id = ColumnPath::from("_id");
         // `_id` is always the first column, and rows are sorted by it as it is stored.
@@ -64,6 +74,7 @@ impl FileSettings {
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
             .set_max_row_group_bytes(Some(self.row_group_bytes))
+            .set_data_page_row_count_limit(self.page_rows(width))
             // A dictionary begins with a copy of its first values, whatever their size.
             .set_dictionary_enabled(!wide)
             // Ids are unique: a dictionary of them is built for nothing.
@@ -100,13 +111,15 @@ pub struct LocalFile {
 }
 
 impl PartitionWriter {
-    /// Creates the file at `path` for `rows` rows at most; `wide`: some of them have many megabytes.
-    pub fn create(path: &Path, settings: &FileSettings, wide: bool, rows: u64) -> Result<Self> {
+    /// Creates the file at `path` for `rows` rows at most of `width` bytes on average; `wide`: some of them have many
+    /// megabytes.
+    pub fn create(path: &Path, settings: &FileSettings, wide: bool, rows: u64, width: u64) -> Result<Self> {
         let doing = || format!("create {}", path.display());
         let file = File::create(path).map_err(|e| scratch::error("create", path, &e))?;
         // Without the Arrow blob every reader sees the same plain Parquet types.
-        let options =
-            ArrowWriterOptions::new().with_properties(settings.properties(wide, rows)?).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(settings.properties(wide, rows, width)?)
+            .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(
             BufWriter::with_capacity(BUFFER_BYTES, file),
             settings.schema.clone(),

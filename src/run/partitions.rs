@@ -210,8 +210,9 @@ impl Workshop<'_> {
             None => None,
         };
         let local = self.scratch.join(format!("{:032x}.parquet", unique()));
-        let rows = widths().map(|group| group.rows).sum();
-        let mut writer = PartitionWriter::create(&local, &self.files, wide, rows)?;
+        let (rows, bytes) = widths().fold((0, 0), |(rows, bytes), group| (rows + group.rows, bytes + group.bytes));
+        let width = bytes / u64::max(rows, 1);
+        let mut writer = PartitionWriter::create(&local, &self.files, wide, rows, width)?;
         let version = self.shapes.version();
         let shapes = self.shapes.clone();
         let hash_ids: HashIds = Arc::new(move |ids| shapes.hash_ids(ids, version));

@@ -6,7 +6,7 @@ use crate::extract::Placed;
 use crate::lake::Lake;
 use crate::merge::places::{Entry, SPOOL_MEMORY, Spool};
 use crate::merge::stage::{Stage, Staged};
-use crate::model::batch::ShapedBatch;
+use crate::model::batch::{RawBatch, ShapedBatch};
 use crate::model::collection::Namespace;
 use crate::model::progress::Progress;
 use crate::model::read_plan::Position;
@@ -16,6 +16,7 @@ use crate::run::quarantine::Quarantine;
 use crate::shape::{Shaper, id_hashes};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,45 @@ enum Handed {
 /// a document of 16 MB waits alone.
 const WAITING: usize = 6;
 
+/// Rows of one turn of shaping have at most so many bytes of spilled batches, where their documents are more than one.
+const SHAPED_BATCHES: usize = 4;
+
+/// How much larger rows are than their documents. Each element of a list has a place for every field that any element has
+/// ever had: of sparse elements come a hundred times their bytes (P10).
+struct Growth {
+    rows: u64,
+    documents: u64,
+}
+
+impl Default for Growth {
+    /// Nothing is known: little is tried first.
+    fn default() -> Self {
+        Self { rows: 32, documents: 1 }
+    }
+}
+
+impl Growth {
+    /// Bytes of the rows of documents of so many bytes.
+    fn of(&self, bytes: u64) -> u64 {
+        (bytes.saturating_mul(self.rows) / self.documents).max(bytes)
+    }
+
+    /// How many of the documents, of which there are some, have rows of `limit` bytes; one at least.
+    fn documents_within(&self, limit: usize, documents: &[Bytes]) -> usize {
+        let mut bytes = 0;
+        let fit = documents.iter().take_while(|document| {
+            bytes += document.len() as u64;
+            self.of(bytes) <= limit as u64
+        });
+        fit.count().max(1)
+    }
+
+    /// Documents of so many bytes have become rows of so many.
+    fn learn(&mut self, documents: u64, rows: u64) {
+        *self = Self { rows, documents: documents.max(1) };
+    }
+}
+
 impl Reading<'_> {
     /// Reads `batches` to their end, after what `resume` holds; `staging` keeps what a later run could go on with.
     ///
@@ -154,6 +194,7 @@ impl Reading<'_> {
         staged: bool,
     ) -> Result<Shaper> {
         let (mut unsaved, mut saved_at) = (0, Instant::now());
+        let mut growth = Growth::default();
         let room_for = u32::try_from(WAITING * self.batch).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(room_for as usize));
         // The other side goes away only with an error of its own, which ends this one as well.
@@ -167,17 +208,26 @@ impl Reading<'_> {
             };
             let Some((batch, position)) = batch.transpose()? else { return Ok(shaper) };
             let (documents, bytes) = (batch.documents.len() as u64, batch.bytes() as u64);
-            let needed = u32::try_from(bytes).unwrap_or(u32::MAX).min(room_for);
-            let taken =
-                Arc::clone(&room).acquire_many_owned(needed).await.or_error(Kind::Invariant, "wait for room")?;
-            let (back, batch) = aside(move || {
-                let batch = shaper.shape(&batch)?;
-                Ok((shaper, batch))
-            })
-            .await?;
-            shaper = back;
-            let shaped = Shaped { batch, documents, bytes, position, _room: taken };
-            sender.send(Handed::Rows(Box::new(shaped))).await.map_err(gone)?;
+            let mut left = batch.documents;
+            while !left.is_empty() {
+                let rest = left.split_off(growth.documents_within(SHAPED_BATCHES * self.batch, &left));
+                let piece = RawBatch { documents: std::mem::replace(&mut left, rest) };
+                let (documents, bytes) = (piece.documents.len() as u64, piece.bytes() as u64);
+                let needed = u32::try_from(growth.of(bytes)).unwrap_or(u32::MAX).min(room_for);
+                let taken =
+                    Arc::clone(&room).acquire_many_owned(needed).await.or_error(Kind::Invariant, "wait for room")?;
+                let (back, batch) = aside(move || {
+                    let batch = shaper.shape(&piece)?;
+                    Ok((shaper, batch))
+                })
+                .await?;
+                shaper = back;
+                growth.learn(bytes, batch.rows.get_array_memory_size() as u64);
+                // A later run goes on behind whole batches.
+                let position = position.clone().filter(|_| left.is_empty());
+                let shaped = Shaped { batch, documents, bytes, position, _room: taken };
+                sender.send(Handed::Rows(Box::new(shaped))).await.map_err(gone)?;
+            }
             unsaved += bytes;
             if staged && is_due(unsaved, saved_at) {
                 (unsaved, saved_at) = (0, Instant::now());

@@ -116,6 +116,32 @@ fn memory_holds_whatever_is_read_by_four_at_once() {
     assert!(rows(&record, "updated") > 0 && rows(&record, "inserted") == 0, "{record:#}");
 }
 
+/// Elements of lists that have few fields each, of the hundreds that all of them have together: rows of a hundred times the
+/// bytes of their documents, nearly all of it NULL.
+#[test]
+fn lists_of_sparse_elements_fit() {
+    let manifest = "database,collection,timestamp_column\ndb,c,updated_at\n";
+    let place = Workplace::with(&Environment::of("dump:source"), manifest);
+    let documents = size(8_000, 120_000);
+    let write = |revision: i64| {
+        let test = |id: i32, at: i32| format!("T{:03}", (id % 10_000 * 7919 + at * 104_729) % 300);
+        let result = |id: i32, at: i32| doc! { test(id, at): f64::from(id + at) };
+        let made = (0..documents).map(|id| {
+            let results: Vec<Document> = (0..20).map(|at| result(id, at)).collect();
+            let at = at(if id % 100 == 0 { revision } else { 0 });
+            doc! { "_id": id, "updated_at": at, "n": at, "results": results }
+        });
+        write_dump(&place.path().join("source"), "db", "c", made);
+    };
+    let memory = size(128, 256) * MIB;
+    write(0);
+    let (_, record) = within(&place, memory, "sparse elements, first load");
+    assert_eq!(rows(&record, "inserted"), u64::from(documents.unsigned_abs()));
+    write(1);
+    let (_, record) = within(&place, memory, "sparse elements, one in a hundred changed");
+    assert_eq!(rows(&record, "updated"), u64::from(documents.unsigned_abs() / 100));
+}
+
 #[test]
 fn one_run_fills_thousands_of_partitions() {
     let partitions = size(300, 10_000);
