@@ -13,7 +13,7 @@ use arrow::ipc::{Block, root_as_footer};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Bytes at the end of the file that say how long its footer is.
@@ -81,19 +81,16 @@ impl Spill {
         Ok(Self { path, decoder, blocks })
     }
 
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// A batch by its number, read from `file`, which is this one.
-    pub fn batch(&self, file: &mut File, number: usize) -> Result<RecordBatch> {
+    /// A batch by its number. The file is opened for it: a merge reads a batch of each run in turn, and would keep all of
+    /// them open.
+    pub fn batch(&self, number: usize) -> Result<RecordBatch> {
         let failed = |e: &dyn Display| scratch::error("read spill file", &self.path, e);
         let block = self.blocks.get(number).ok_or_else(|| failed(&"it ends early"))?;
         let sizes = (usize::try_from(block.metaDataLength()), usize::try_from(block.bodyLength()));
         let (Ok(metadata), Ok(body)) = sizes else { return Err(failed(&"it is damaged")) };
         let offset = u64::try_from(block.offset()).map_err(|e| failed(&e))?;
-        let bytes = read(file, offset, metadata + body).map_err(|e| failed(&e))?;
+        let mut file = File::open(&self.path).map_err(|e| failed(&e))?;
+        let bytes = read(&mut file, offset, metadata + body).map_err(|e| failed(&e))?;
         let read: std::result::Result<_, ArrowError> = self.decoder.read_record_batch(block, &bytes.into());
         read.map_err(|e| failed(&e))?.ok_or_else(|| failed(&"it is damaged"))
     }

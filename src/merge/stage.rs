@@ -4,17 +4,16 @@
 //! The schema may grow with every batch, so rows are kept at the version they were shaped at and brought to the final
 //! one when they are read back.
 
+use super::SEQUENCE;
 use super::order::Order;
 use super::spill::{Spill, SpillWriter};
 use super::widths::{Widths, cuts, of_rows};
-use super::{SEQUENCE, scratch};
 use crate::error::{Error, Kind, Result, ResultExt};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -270,7 +269,7 @@ pub struct Staged {
 /// the last: there may be more runs than a process may have files open.
 pub struct Slices {
     source: SliceSource,
-    segments: std::iter::Peekable<std::vec::IntoIter<Segment>>,
+    segments: std::vec::IntoIter<Segment>,
     /// Schema version of the rows.
     pub version: u64,
     /// Their schema, the read order included.
@@ -281,7 +280,7 @@ pub struct Slices {
 
 enum SliceSource {
     Memory(Vec<RecordBatch>),
-    Disk { spill: Arc<Spill>, file: Option<File> },
+    Disk(Arc<Spill>),
 }
 
 impl Staged {
@@ -313,15 +312,13 @@ impl Staged {
             let segments = run.segments.get(&partition)?.clone();
             let source = match &run.batches {
                 Batches::Memory(batches) => SliceSource::Memory(batches.clone()),
-                Batches::Disk(spill) => SliceSource::Disk { spill: spill.clone(), file: None },
+                Batches::Disk(spill) => SliceSource::Disk(spill.clone()),
             };
             let batch_bytes = match source {
                 SliceSource::Memory(_) => 0,
-                SliceSource::Disk { .. } => {
-                    segments.iter().map(|segment| segment.batch_bytes).max().unwrap_or_default()
-                }
+                SliceSource::Disk(_) => segments.iter().map(|segment| segment.batch_bytes).max().unwrap_or_default(),
             };
-            let segments = segments.into_iter().peekable();
+            let segments = segments.into_iter();
             Some(Slices { source, segments, version: run.version, schema: run.schema.clone(), batch_bytes })
         });
         readers.collect()
@@ -329,22 +326,12 @@ impl Staged {
 }
 
 impl SliceSource {
-    fn batch(&mut self, number: usize) -> Result<RecordBatch> {
+    fn batch(&self, number: usize) -> Result<RecordBatch> {
         match self {
             SliceSource::Memory(batches) => {
                 batches.get(number).cloned().ok_or_else(|| Error::new(Kind::Invariant, "a staged batch is gone"))
             }
-            SliceSource::Disk { spill, file } => {
-                let mut open = match file.take() {
-                    Some(open) => open,
-                    None => {
-                        File::open(spill.path()).map_err(|e| scratch::error("open spill file", spill.path(), &e))?
-                    }
-                };
-                let batch = spill.batch(&mut open, number);
-                *file = Some(open);
-                batch
-            }
+            SliceSource::Disk(spill) => spill.batch(number),
         }
     }
 }
@@ -355,9 +342,6 @@ impl Iterator for Slices {
     fn next(&mut self) -> Option<Self::Item> {
         let segment = self.segments.next()?;
         let batch = self.source.batch(segment.batch);
-        if let (SliceSource::Disk { file, .. }, None) = (&mut self.source, self.segments.peek()) {
-            *file = None;
-        }
         let rows = usize::try_from(segment.widths.rows).unwrap_or(usize::MAX);
         Some(batch.map(|batch| batch.slice(segment.offset, rows)))
     }
