@@ -82,12 +82,8 @@ impl Folding<'_> {
             None => self.look(folders.iter().map(String::as_str)).await?,
         };
         let agrees = |head: &Head, files: &HashMap<String, Object>, all: bool| {
-            let same = |partition: &str, object: Option<&Object>| match (head.files.get(partition), object) {
-                (Some(file), Some(object)) => file.is_at(&object.version),
-                (file, object) => file.is_none() && object.is_none(),
-            };
-            files.iter().all(|(partition, object)| same(partition, Some(object)))
-                && folders.iter().all(|partition| same(partition, files.get(partition)))
+            files.iter().all(|(partition, object)| head.agrees(partition, Some(&object.version)))
+                && folders.iter().all(|partition| head.agrees(partition, version_in(files, partition)))
                 && (!all || head.files.keys().all(|partition| files.contains_key(partition)))
         };
         let usable = stored_head.filter(|head| agrees(head, &files, full) && (full || !head.outgrown()));
@@ -103,12 +99,8 @@ impl Folding<'_> {
             && let Some(resolution) = self.resolve(&base, &head, standing, HashMap::new(), window).await?
         {
             self.look_at_old_places(&mut places.files, &resolution).await?;
-            let same = |partition: &String| match (head.files.get(partition), places.files.get(partition)) {
-                (Some(file), Some(object)) => file.is_at(&object.version),
-                (file, object) => file.is_none() && object.is_none(),
-            };
             // A file that rows leave is written anew: what somebody else did to it would never show again.
-            if resolution.moved_out.keys().all(same) {
+            if resolution.moved_out.keys().all(|from| head.agrees(from, version_in(&places.files, from))) {
                 places.anew = full || resolution.generation == job.run_id;
                 return Ok(Places { head, resolution, ..places });
             }
@@ -252,4 +244,8 @@ impl Folding<'_> {
             .try_collect()
             .await
     }
+}
+
+fn version_in<'f>(files: &'f HashMap<String, Object>, partition: &str) -> Option<&'f Version> {
+    files.get(partition).map(|object| &object.version)
 }

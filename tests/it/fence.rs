@@ -185,18 +185,24 @@ async fn a_paused_owner_cannot_overwrite_a_large_file() {
     origin.drop().await;
 }
 
+/// An owner that sleeps before it writes document 50 to `x`. The document is at `y` by then, so that its successor expects
+/// nothing at `x`.
+async fn asleep_before_x<'a>(origin: &Origin, server: &'a S3) -> (OneTable<'a>, Child) {
+    let with = |site: &str| [before(), vec![at(50, site)]].concat();
+    origin.becomes(&before()).await;
+    let lake = table(origin, Some((server, "lake")));
+    lake.run(&[], &[]);
+    origin.becomes(&with("x")).await;
+    let owner = paused(&lake, "before-data").await;
+    origin.becomes(&with("y")).await;
+    (lake, owner)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_paused_owner_adds_beside_its_successors_work_is_mended_by_the_next_run() {
     let server = S3::seaweed();
     let origin = Origin::new().await;
-    let with = |site: &str| [before(), vec![at(50, site)]].concat();
-    origin.becomes(&before()).await;
-    let lake = table(&origin, Some((&server, "lake")));
-    lake.run(&[], &[]);
-    origin.becomes(&with("x")).await;
-    let paused = paused(&lake, "before-data").await;
-    // The document is at `y` when the successor reads it, so that nobody expects anything at `x`.
-    origin.becomes(&with("y")).await;
+    let (lake, paused) = asleep_before_x(&origin, &server).await;
     successor(&lake, &paused).await;
     let seen = lake.seen().await;
     signal(&paused, "-CONT");
@@ -283,13 +289,7 @@ async fn a_run_that_sleeps_at_its_journal_leaves_the_work_of_a_dead_one_on_recor
 async fn what_a_paused_owner_adds_while_its_successor_publishes_is_mended_by_the_next_run() {
     let server = S3::seaweed();
     let origin = Origin::new().await;
-    let with = |site: &str| [before(), vec![at(50, site)]].concat();
-    origin.becomes(&before()).await;
-    let lake = table(&origin, Some((&server, "lake")));
-    lake.run(&[], &[]);
-    origin.becomes(&with("x")).await;
-    let owner = paused(&lake, "before-data").await;
-    origin.becomes(&with("y")).await;
+    let (lake, owner) = asleep_before_x(&origin, &server).await;
     is_succeeded(&lake).await;
     let under_way = lake.paused(&[], "after-journal", &[]).await;
     signal(&owner, "-CONT");

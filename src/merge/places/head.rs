@@ -68,6 +68,15 @@ impl Head {
         self.files.values().map(|f| f.rows).sum()
     }
 
+    /// Whether a partition is as it was when the index was written: its file at the version that the store has now, or
+    /// without one then and now.
+    pub fn agrees(&self, partition: &str, stored: Option<&Version>) -> bool {
+        match (self.files.get(partition), stored) {
+            (Some(file), Some(version)) => file.is_at(version),
+            (file, version) => file.is_none() && version.is_none(),
+        }
+    }
+
     /// Whether there are so many rows that every bucket holds some: one that is not there has been lost.
     pub fn fills_buckets(&self) -> bool {
         // Hashes spread evenly: of buckets of 64 ids on average, one in 10^27 is empty.
