@@ -8,7 +8,7 @@ use crate::support::folding::Origin;
 use crate::support::mongod::Mongod;
 use crate::support::one_table::{OneTable, SMALL, signal};
 use crate::support::s3::S3;
-use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
+use mongodb::bson::{Binary, DateTime, Document, doc, spec::BinarySubtype};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Child;
@@ -302,4 +302,33 @@ async fn what_a_paused_owner_adds_while_its_successor_publishes_is_mended_by_the
     assert_eq!((sites.len(), sites.iter().filter(|at_y| **at_y).count()), (28, 1), "{:?}", lake.seen().await.rows);
     assert_eq!(lake.litter().await, [""; 0]);
     origin.drop().await;
+}
+
+/// A window is looked into before there is a lease. Meanwhile a document changes without getting a later time, and another
+/// run folds it, whole or until it is killed: what was seen first is older than what is stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_slept_before_its_lease_reads_its_window_again() {
+    for dies in [&[][..], &[("LAKEFOLD_KILL_AT", "before-watermark")]] {
+        let origin = Origin::new().await;
+        let documents = origin.documents();
+        let write = async |n: i32, time: DateTime| {
+            let document = doc! { "_id": 1, "site": "a", "n": n, "updated_at": time };
+            documents.replace_one(doc! { "_id": 1 }, document).upsert(true).await.expect("write");
+        };
+        let lake = table(&origin, None);
+        write(1, DateTime::now()).await;
+        lake.run(&[], &[]);
+        let time = DateTime::now();
+        write(2, time).await;
+        let sleeper = lake.paused(&[], "before-lease", &[]).await;
+        write(3, time).await;
+        let other = lake.attempt(&[], dies);
+        assert_eq!(other.code == 0, dies.is_empty(), "{other}");
+        signal(&sleeper, "-CONT");
+        let ended = crate::support::lakefold::Ended::of(sleeper.wait_with_output().expect("wait"));
+        assert_eq!(ended.code, 0, "{ended}");
+        let rows = lake.seen().await.rows;
+        assert!(rows.iter().all(|row| row.contains("\"n\":3")), "{dies:?}: {rows:?}");
+        origin.drop().await;
+    }
 }

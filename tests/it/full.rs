@@ -2,6 +2,7 @@
 //! runs over what is awkward.
 
 use crate::support::folding::{Flags, Folding, Origin};
+use crate::support::mongod::Mongod;
 use lakefold::model::record::{CollectionRecord, Outcome};
 use mongodb::bson::{DateTime, Document, doc};
 use std::path::Path;
@@ -247,6 +248,24 @@ async fn an_older_dump_after_a_run_that_died_leaves_no_double() {
     assert_eq!(record.rows.superseded, 1, "{record:#?}");
     let rows = lake.seen().0;
     assert!(rows.len() == 2 && rows[1].starts_with("site=b"), "{rows:?}");
+}
+
+/// Nobody keeps the `_id`s of two shards unique; here the database `local` stands in, whose collections may lack the index.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_of_one_id_that_a_full_read_meets_fail_it() {
+    let server = Mongod::shared();
+    server.command_on("local", doc! { "create": "c", "autoIndexId": false }).expect("a collection without an index");
+    let insert = |id: i32, n: i32| {
+        let document = doc! { "_id": id, "updated_at": DateTime::from_millis(1_714_521_600_000), "n": n };
+        server.command_on("local", doc! { "insert": "c", "documents": [document] }).expect("insert");
+    };
+    for (id, n) in [(1, 1), (1, 2), (2, 3)] {
+        insert(id, n);
+    }
+    let lake = Folding::from(server.uri(), "local", "updated_at,");
+    refused(&lake.attempt(FULL, None).await, "1 documents have the `_id` of another one");
+    assert!(!lake.lake().join("local").exists(), "{:?}", lake.files().keys());
+    server.command_on("local", doc! { "drop": "c" }).expect("drop");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

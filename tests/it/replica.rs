@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use lakefold::model::progress::{Progress, Silent};
 use lakefold::model::record::{CollectionRecord, Outcome, Rows};
 use mongodb::Collection;
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,26 +46,11 @@ fn landed(record: &CollectionRecord) -> Rows {
     rows
 }
 
-/// Kills every cursor on `h.c`, as an administrator or an impatient server does; there must be one.
+/// Kills the cursors on `h.c` that rest; there must be one.
 fn kill_cursors(set: &ReplicaSet) {
     let primary = set.await_primary();
-    let stages = vec![
-        doc! { "$currentOp": { "idleCursors": true, "allUsers": true } },
-        doc! { "$match": { "ns": "h.c", "type": "idleCursor" } },
-    ];
-    let idle = doc! { "aggregate": 1, "pipeline": stages, "cursor": {} };
     let started = Instant::now();
-    loop {
-        let reply = set.command(primary, "admin", idle.clone()).expect("list cursors");
-        let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).expect("a batch");
-        let id = |operation: &Bson| operation.as_document()?.get_document("cursor").ok()?.get_i64("cursorId").ok();
-        let cursors: Vec<i64> = batch.iter().filter_map(id).collect();
-        if !cursors.is_empty() {
-            let reply = set.command(primary, "h", doc! { "killCursors": "c", "cursors": cursors });
-            let reply = reply.expect("kill the cursors");
-            assert!(!reply.get_array("cursorsKilled").expect("a list").is_empty(), "{reply}");
-            return;
-        }
+    while set.kill_cursors(primary, "h", "c") == 0 {
         assert!(started.elapsed() < Duration::from_secs(20), "no cursor is open");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -16,7 +16,6 @@ use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc};
 use mongodb::{Collection, Database, IndexModel};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Enough for ranges of `_id`, each of several replies.
 const DOCUMENTS: i32 = 12_000;
@@ -59,9 +58,10 @@ async fn a_full_read_that_goes_on_in_another_collection_fails() {
     let meanwhile = {
         let (proxy, database) = (Arc::clone(&proxy), origin.database.clone());
         move || {
-            proxy.set_down(true);
-            // Until the last connection is gone: a cursor that lives on would end with an error.
-            std::thread::sleep(Duration::from_millis(200));
+            proxy.cut_off();
+            // A cursor outlives its connection; when its collection goes, its query ends with an error and is not asked again.
+            Mongod::shared().await_rest(&database, "c");
+            Mongod::shared().kill_cursors(&database, "c");
             restore(&database);
             proxy.set_down(false);
         }

@@ -6,7 +6,7 @@
 
 use super::free_port;
 use mongodb::Client;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -244,6 +244,25 @@ impl Mongod {
         })
     }
 
+    /// Waits until no query on a collection is at work: those that are left rest between two replies.
+    pub fn await_rest(&self, database: &str, collection: &str) {
+        let at_work = operations(database, collection, "op");
+        self.wait_for("the end of the queries", at_work, |reply| first_batch(reply).is_empty());
+    }
+
+    /// Kills the cursors on a collection that rest between two replies, as an administrator, an impatient server or one
+    /// that starts again does, and says how many.
+    pub fn kill_cursors(&self, database: &str, collection: &str) -> usize {
+        let reply = self.command(operations(database, collection, "idleCursor")).expect("list cursors");
+        let id = |operation: &Bson| operation.as_document()?.get_document("cursor").ok()?.get_i64("cursorId").ok();
+        let cursors: Vec<i64> = first_batch(&reply).iter().filter_map(id).collect();
+        if cursors.is_empty() {
+            return 0;
+        }
+        let reply = self.command_on(database, doc! { "killCursors": collection, "cursors": cursors });
+        reply.expect("kill the cursors").get_array("cursorsKilled").expect("a list").len()
+    }
+
     /// All that it has logged.
     pub fn log(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
@@ -263,6 +282,19 @@ impl Drop for Mongod {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+/// The command that lists what the server does for a collection, of one `type` of `$currentOp`.
+fn operations(database: &str, collection: &str, kind: &str) -> Document {
+    let stages = vec![
+        doc! { "$currentOp": { "idleCursors": true, "allUsers": true } },
+        doc! { "$match": { "ns": format!("{database}.{collection}"), "type": kind } },
+    ];
+    doc! { "aggregate": 1, "pipeline": stages, "cursor": {} }
+}
+
+fn first_batch(reply: &Document) -> &[Bson] {
+    reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).expect("a batch")
 }
 
 fn read_pid(says: &mut impl BufRead) -> u32 {

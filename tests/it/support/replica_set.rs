@@ -108,6 +108,11 @@ impl ReplicaSet {
         self.member(member).command_on(database, command)
     }
 
+    /// As [`Mongod::kill_cursors`], on one member.
+    pub fn kill_cursors(&self, member: usize, database: &str, collection: &str) -> usize {
+        self.member(member).kill_cursors(database, collection)
+    }
+
     /// Repeats a command on one member until `ready` agrees with its answer.
     pub fn await_reply(&self, member: usize, database: &str, command: Document, ready: impl Fn(&Document) -> bool) {
         let started = Instant::now();

@@ -28,6 +28,8 @@ struct Rules {
     hurt: AtomicU64,
     /// Connections that somebody wanted.
     wanted: AtomicU64,
+    /// Directions of connections in which bytes may still pass.
+    passing: AtomicU64,
 }
 
 /// A proxy on a port of its own; dropping it closes every connection.
@@ -73,6 +75,16 @@ impl TcpProxy {
     /// Whether nobody gets through.
     pub fn set_down(&self, down: bool) {
         self.rules.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Cuts everybody off and waits until no byte passes any more; nobody gets through from then on.
+    pub fn cut_off(&self) {
+        self.set_down(true);
+        let started = Instant::now();
+        while self.rules.passing.load(Ordering::SeqCst) > 0 {
+            assert!(started.elapsed() < Duration::from_secs(60), "a connection lives on");
+            std::thread::sleep(TICK);
+        }
     }
 
     /// Waits until so many connections more are wanted: somebody has noticed.
@@ -128,6 +140,7 @@ fn accept(listener: &TcpListener, server: u16, rules: &Arc<Rules>) {
                 let (up, down) = (Arc::clone(rules), Arc::clone(rules));
                 let (client_up, server_up) =
                     (client.try_clone().expect("a clone"), server.try_clone().expect("a clone"));
+                rules.passing.fetch_add(2, Ordering::SeqCst);
                 std::thread::spawn(move || pump(client_up, server_up, &up, false));
                 std::thread::spawn(move || pump(server, client, &down, true));
             }
@@ -165,4 +178,5 @@ fn pump(mut from: TcpStream, mut to: TcpStream, rules: &Rules, from_server: bool
         }
     }
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    rules.passing.fetch_sub(1, Ordering::SeqCst);
 }
