@@ -35,6 +35,10 @@ const ROWS_OF_A_SORT: usize = 4;
 /// What a sort keeps back for merging its spilled runs, at most.
 const RESERVATION_MAX: usize = 10 << 20;
 
+/// Spilled runs that one sort merges at a time, each of which is an open file. What is wide or much spills hundreds of
+/// runs, and memory alone would let all of them be merged at once; of more than these some are merged first.
+pub const SPILLED_RUNS_AT_ONCE: usize = 16;
+
 fn sorting_takes(widest: u64) -> usize {
     let widest = usize::try_from(widest).unwrap_or(usize::MAX);
     widest.saturating_mul(ROWS_OF_A_SORT).saturating_add(RESERVATION_MAX)
@@ -95,8 +99,53 @@ impl Budget {
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
             .with_temp_file_path(scratch)
+            // The disk says when it is full; DataFusion would stop at 100 GB.
+            .with_max_temp_directory_size(u64::MAX)
+            .with_max_spill_merge_fan_in(SPILLED_RUNS_AT_ONCE)
             .build_arc()
             .or_error(Kind::Lake, format!("prepare the spill folder {}", scratch.display()))?;
         Ok(Sorting { runtime, reservation: (self.sort_pool / 8).clamp(1 << 20, RESERVATION_MAX), batch: self.batch })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::physical_expr::expressions::Column;
+    use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+    use datafusion::physical_plan::ExecutionPlan;
+    use datafusion::physical_plan::sorts::sort::SortExec;
+    use futures::TryStreamExt;
+
+    #[tokio::test]
+    async fn a_sort_of_many_runs_has_few_files_open() {
+        const BATCHES: usize = 40;
+        let scratch = tempfile::tempdir().unwrap();
+        // Small batches: memory for all runs at once is no hindrance.
+        let sorting = Budget { batch: 16 << 10, ..Budget::of(0) }.sorting(scratch.path(), 1000).unwrap();
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..2000).map(|n| n * 7919 % 2000)));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..2000).map(|_| "x".repeat(1000))));
+        let batch = RecordBatch::try_from_iter([("number", numbers), ("text", texts)]).unwrap();
+        let all = [vec![batch.clone(); BATCHES]];
+        let input = MemorySourceConfig::try_new_exec(&all, batch.schema(), None).unwrap();
+        let order: LexOrdering = [PhysicalSortExpr::new_default(Arc::new(Column::new("number", 0)))].into();
+        let sort = SortExec::new(order, input);
+        let widths = Widths { rows: 2000, bytes: 2_000_000, widest: 1000 };
+        let mut rows = sort.execute(0, sorting.context([widths])).unwrap();
+        let mut sorted = rows.try_next().await.unwrap().unwrap().num_rows();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+            let file = std::fs::read_link(entry.as_ref().unwrap().path());
+            file.is_ok_and(|file| file.starts_with(scratch.path()))
+        });
+        let (open, runs) = (open.count(), sort.metrics().unwrap().spill_count().unwrap());
+        assert!(runs > 2 * SPILLED_RUNS_AT_ONCE, "{runs} runs were spilled");
+        // Those of the pass before are closed by other threads, a little later.
+        assert!((2..=2 * SPILLED_RUNS_AT_ONCE).contains(&open), "{open} files of {runs} runs are open");
+        while let Some(batch) = rows.try_next().await.unwrap() {
+            sorted += batch.num_rows();
+        }
+        assert_eq!(sorted, 2000 * BATCHES);
     }
 }

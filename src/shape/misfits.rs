@@ -208,7 +208,7 @@ mod tests {
             }
             let (text, count) = row.finish().unwrap();
             assert_eq!(count, TIMES as u64 + 1);
-            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
             let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
             // The value that came last is marked when it lost to its own key, and not when it lost to another spelling.
             assert_eq!(kept["/a~#1"]["$numberInt"], "0");

@@ -14,6 +14,7 @@ use super::output;
 pub use super::output::ResultFormat;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::lake::{self, Lake, layout};
+use crate::merge::budget::SPILLED_RUNS_AT_ONCE;
 use crate::model::collection::CollectionSpec;
 use crate::model::redact;
 use crate::model::settings::Settings;
@@ -97,6 +98,9 @@ fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<Session
     let pool = usize::try_from(memory / 4 * 3).unwrap_or(usize::MAX);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
+        // Each is an open file; the disk says when it is full.
+        .with_max_spill_merge_fan_in(SPILLED_RUNS_AT_ONCE)
+        .with_max_temp_directory_size(u64::MAX)
         .build_arc()
         .or_error(Kind::Lake, what)?;
     let url = ObjectStoreUrl::parse(STORE).or_error(Kind::Invariant, what)?;
