@@ -1,8 +1,10 @@
 //! How one collection's share of `--memory` is divided.
 
+use super::sort_files::SortFiles;
 use super::widths::{Widths, rows_within};
 use crate::error::{Kind, Result, ResultExt};
 use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
@@ -98,10 +100,11 @@ impl Budget {
         let pool = self.sort_pool.max(sorting_takes(widest));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
-            .with_temp_file_path(scratch)
-            // The disk says when it is full; DataFusion would stop at 100 GB.
-            .with_max_temp_directory_size(u64::MAX)
-            .with_max_spill_merge_fan_in(SPILLED_RUNS_AT_ONCE)
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default()
+                    .with_temp_file_factory(Arc::new(SortFiles::below(scratch)))
+                    .with_max_spill_merge_fan_in(SPILLED_RUNS_AT_ONCE),
+            )
             .build_arc()
             .or_error(Kind::Lake, format!("prepare the spill folder {}", scratch.display()))?;
         Ok(Sorting { runtime, reservation: (self.sort_pool / 8).clamp(1 << 20, RESERVATION_MAX), batch: self.batch })
@@ -111,41 +114,56 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merge::plan::leaf;
     use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-    use datafusion::datasource::memory::MemorySourceConfig;
     use datafusion::physical_expr::expressions::Column;
     use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
     use datafusion::physical_plan::ExecutionPlan;
     use datafusion::physical_plan::sorts::sort::SortExec;
-    use futures::TryStreamExt;
+    use futures::{StreamExt, TryStreamExt, stream};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Files of `folder` that this process has open.
+    fn open(folder: &Path) -> usize {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        let files = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        files.filter(|file| file.starts_with(folder)).count()
+    }
 
     #[tokio::test]
     async fn a_sort_of_many_runs_has_few_files_open() {
-        const BATCHES: usize = 40;
+        const BATCHES: usize = 110;
         let scratch = tempfile::tempdir().unwrap();
         // Small batches: memory for all runs at once is no hindrance.
         let sorting = Budget { batch: 16 << 10, ..Budget::of(0) }.sorting(scratch.path(), 1000).unwrap();
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..2000).map(|n| n * 7919 % 2000)));
         let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..2000).map(|_| "x".repeat(1000))));
         let batch = RecordBatch::try_from_iter([("number", numbers), ("text", texts)]).unwrap();
-        let all = [vec![batch.clone(); BATCHES]];
-        let input = MemorySourceConfig::try_new_exec(&all, batch.schema(), None).unwrap();
+        let (most, folder) = (Arc::new(AtomicUsize::new(0)), scratch.path().to_owned());
+        let input = {
+            let (batch, most) = (batch.clone(), Arc::clone(&most));
+            (0..BATCHES).map(move |_| {
+                most.fetch_max(open(&folder), Ordering::Relaxed);
+                Ok(batch.clone())
+            })
+        };
+        let input = leaf(batch.schema(), vec![stream::iter(input).boxed()]).unwrap();
         let order: LexOrdering = [PhysicalSortExpr::new_default(Arc::new(Column::new("number", 0)))].into();
         let sort = SortExec::new(order, input);
         let widths = Widths { rows: 2000, bytes: 2_000_000, widest: 1000 };
         let mut rows = sort.execute(0, sorting.context([widths])).unwrap();
-        let mut sorted = rows.try_next().await.unwrap().unwrap().num_rows();
-        let open = std::fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
-            let file = std::fs::read_link(entry.as_ref().unwrap().path());
-            file.is_ok_and(|file| file.starts_with(scratch.path()))
-        });
-        let (open, runs) = (open.count(), sort.metrics().unwrap().spill_count().unwrap());
-        assert!(runs > 2 * SPILLED_RUNS_AT_ONCE, "{runs} runs were spilled");
-        // Those of the pass before are closed by other threads, a little later.
-        assert!((2..=2 * SPILLED_RUNS_AT_ONCE).contains(&open), "{open} files of {runs} runs are open");
+        let mut sorted = 0;
         while let Some(batch) = rows.try_next().await.unwrap() {
+            if sorted == 0 {
+                most.fetch_max(open(scratch.path()), Ordering::Relaxed);
+            }
             sorted += batch.num_rows();
         }
         assert_eq!(sorted, 2000 * BATCHES);
+        let (open, runs) = (most.load(Ordering::Relaxed), sort.metrics().unwrap().spill_count().unwrap());
+        assert!(runs > 2 * SPILLED_RUNS_AT_ONCE, "{runs} runs were spilled");
+        assert!((2..=SPILLED_RUNS_AT_ONCE).contains(&open), "{open} files of {runs} runs were open");
+        drop(rows);
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "a file is left over");
     }
 }

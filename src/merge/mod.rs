@@ -22,6 +22,7 @@ mod order;
 pub mod places;
 pub mod plan;
 mod scratch;
+mod sort_files;
 mod spill;
 pub mod stage;
 pub mod stored;

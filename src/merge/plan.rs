@@ -187,7 +187,10 @@ fn adapt(rows: &RecordBatch, convert: Option<&Convert>, target: &SchemaRef) -> R
 }
 
 /// A plan node whose rows come from our streams, once; each of them is a partition of the plan.
-fn leaf(schema: SchemaRef, streams: Vec<BoxStream<'static, Result<RecordBatch>>>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn leaf(
+    schema: SchemaRef,
+    streams: Vec<BoxStream<'static, Result<RecordBatch>>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let sources = streams.into_iter().map(|rows| -> Arc<dyn PartitionStream> {
         Arc::new(Once { schema: schema.clone(), rows: Mutex::new(Some(rows)) })
     });

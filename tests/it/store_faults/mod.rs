@@ -10,7 +10,7 @@ mod lake;
 use crate::support::s3::S3;
 use crate::support::s3_proxy::{Fault, Rule, S3Proxy};
 use crate::support::s3_request::{Kind, Place, Verb};
-use crate::support::soak::{covered, soaking};
+use crate::support::soak::{Patience, covered, soaking};
 use lake::{Disturbed, Lakes};
 use std::collections::BTreeSet;
 
@@ -78,14 +78,14 @@ async fn a_request_that_fails_for_good_fails_cleanly() {
     let proxy = S3Proxy::before(server.port());
     let mut lakes = Lakes::new(&server, &proxy).await;
     let kinds = lakes.every_kind().await;
-    let mut failed = 0;
+    let (mut failed, patience) = (0, Patience::new());
     for (at, kind) in kinds.into_iter().enumerate() {
         let fitting: Vec<Fault> =
             FAULTS.into_iter().chain([DENIED]).filter(|f| f.fits(kind) && !matches!(f, Fault::Slow(_))).collect();
         // Time for one of them, another one for each kind of request; silence is for the soak.
         let quick: Vec<Fault> =
             fitting.iter().copied().filter(|fault| !matches!(fault, Fault::Silence | Fault::DoneThenSilence)).collect();
-        let mut chosen = if soaking() { fitting } else { vec![quick[at % quick.len()]] };
+        let mut chosen = if soaking() && patience.lasts() { fitting } else { vec![quick[at % quick.len()]] };
         // Some faults leave the request carried out: what a run leaves behind has to be refused as well.
         let Kind(verb, place) = kind;
         let leaves = matches!(verb, Verb::Put | Verb::Part | Verb::Complete) && place == Place::Data;
