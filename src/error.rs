@@ -35,6 +35,7 @@ pub enum Kind {
 ///
 /// `Display` is one line without hint and detail. Messages carry no credential and no
 /// document content (P10): foreign texts go through [`crate::model::redact::quoted`] before they get here.
+#[derive(Clone)]
 pub struct Error {
     kind: Kind,
     message: String,

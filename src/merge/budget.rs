@@ -1,15 +1,15 @@
 //! How one collection's share of `--memory` is divided.
 
-use super::sort_files::SortFiles;
 use super::widths::{Widths, rows_within};
+use super::{scratch, sort_files};
 use crate::error::{Kind, Result, ResultExt};
 use datafusion::execution::TaskContext;
-use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 use std::path::Path;
 use std::sync::Arc;
+use tempfile::TempDir;
 
 /// What each step of one collection may hold at a time, all in bytes.
 ///
@@ -36,10 +36,6 @@ const ROWS_OF_A_SORT: usize = 4;
 
 /// What a sort keeps back for merging its spilled runs, at most.
 const RESERVATION_MAX: usize = 10 << 20;
-
-/// Spilled runs that one sort merges at a time, each of which is an open file. What is wide or much spills hundreds of
-/// runs, and memory alone would let all of them be merged at once; of more than these some are merged first.
-pub const SPILLED_RUNS_AT_ONCE: usize = 16;
 
 fn sorting_takes(widest: u64) -> usize {
     let widest = usize::try_from(widest).unwrap_or(usize::MAX);
@@ -98,15 +94,15 @@ impl Budget {
     /// many as sorting rows of `widest` bytes takes.
     pub fn sorting(&self, scratch: &Path, widest: u64) -> Result<Sorting> {
         let pool = self.sort_pool.max(sorting_takes(widest));
+        let within = scratch.to_owned();
+        let folder = move || {
+            TempDir::with_prefix_in("sorts-", &within).map_err(|e| scratch::error("make a folder in", &within, &e))
+        };
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
-            .with_disk_manager_builder(
-                DiskManagerBuilder::default()
-                    .with_temp_file_factory(Arc::new(SortFiles::below(scratch)))
-                    .with_max_spill_merge_fan_in(SPILLED_RUNS_AT_ONCE),
-            )
+            .with_disk_manager_builder(sort_files::disk_manager(folder))
             .build_arc()
-            .or_error(Kind::Lake, format!("prepare the spill folder {}", scratch.display()))?;
+            .or_error(Kind::Lake, "prepare sorting")?;
         Ok(Sorting { runtime, reservation: (self.sort_pool / 8).clamp(1 << 20, RESERVATION_MAX), batch: self.batch })
     }
 }
@@ -115,6 +111,8 @@ impl Budget {
 mod tests {
     use super::*;
     use crate::merge::plan::leaf;
+    use crate::merge::scratch::open_files;
+    use crate::merge::sort_files::RUNS_AT_ONCE;
     use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
     use datafusion::physical_expr::expressions::Column;
     use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
@@ -122,13 +120,6 @@ mod tests {
     use datafusion::physical_plan::sorts::sort::SortExec;
     use futures::{StreamExt, TryStreamExt, stream};
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    /// Files of `folder` that this process has open.
-    fn open(folder: &Path) -> usize {
-        let files = std::fs::read_dir("/proc/self/fd").unwrap();
-        let files = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
-        files.filter(|file| file.starts_with(folder)).count()
-    }
 
     #[tokio::test]
     async fn a_sort_of_many_runs_has_few_files_open() {
@@ -143,7 +134,7 @@ mod tests {
         let input = {
             let (batch, most) = (batch.clone(), Arc::clone(&most));
             (0..BATCHES).map(move |_| {
-                most.fetch_max(open(&folder), Ordering::Relaxed);
+                most.fetch_max(open_files(&folder), Ordering::Relaxed);
                 Ok(batch.clone())
             })
         };
@@ -155,15 +146,15 @@ mod tests {
         let mut sorted = 0;
         while let Some(batch) = rows.try_next().await.unwrap() {
             if sorted == 0 {
-                most.fetch_max(open(scratch.path()), Ordering::Relaxed);
+                most.fetch_max(open_files(scratch.path()), Ordering::Relaxed);
             }
             sorted += batch.num_rows();
         }
         assert_eq!(sorted, 2000 * BATCHES);
         let (open, runs) = (most.load(Ordering::Relaxed), sort.metrics().unwrap().spill_count().unwrap());
-        assert!(runs > 2 * SPILLED_RUNS_AT_ONCE, "{runs} runs were spilled");
-        assert!((2..=SPILLED_RUNS_AT_ONCE).contains(&open), "{open} files of {runs} runs were open");
-        drop(rows);
+        assert!(runs > 2 * RUNS_AT_ONCE, "{runs} runs were spilled");
+        assert!((2..=RUNS_AT_ONCE).contains(&open), "{open} files of {runs} runs were open");
+        drop((rows, sort, sorting));
         assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "a file is left over");
     }
 }

@@ -129,11 +129,8 @@ pub fn merge_error(error: DataFusionError) -> Error {
 
 /// Sorting spills to the scratch disk, which may be full.
 fn foreign(error: &(dyn std::error::Error + 'static)) -> Error {
-    let ours = Error::new(Kind::Lake, redact::quoted(&error.to_string()));
-    if scratch::is_full(error) {
-        return ours.context(format!("merge, spilling to {}", std::env::temp_dir().display())).hint(scratch::HINT);
-    }
-    ours.context("merge")
+    let other = || Error::new(Kind::Lake, redact::quoted(&error.to_string()));
+    scratch::full(error).unwrap_or_else(other).context("merge")
 }
 
 fn sort_by(schema: &Schema, column: &str, descending: bool) -> Result<PhysicalSortExpr> {

@@ -15,7 +15,6 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore as _;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 /// Footers read at once, where a table has no schema state.
@@ -23,35 +22,6 @@ const FOOTERS_AT_ONCE: usize = 8;
 
 /// Tables named in a message, at most.
 const NAMED_MAX: usize = 20;
-
-/// One of our errors on its way through DataFusion.
-#[derive(Debug)]
-pub(super) struct Refused(Kind, String, Option<String>);
-
-impl Refused {
-    /// The error again.
-    pub(super) fn error(&self) -> Error {
-        let error = Error::new(self.0, &self.1);
-        match &self.2 {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.1)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self(error.kind(), error.to_string(), error.hint_text().map(str::to_owned))
-    }
-}
 
 /// What every database and table of one query shares.
 #[derive(Debug)]
@@ -106,7 +76,7 @@ impl SchemaProvider for Database {
         let namespace = Namespace { database: fold(&self.name), collection: fold(name) };
         match self.shared.open(&namespace).await {
             Ok(table) => Ok(Some(Arc::new(table))),
-            Err(error) => Err(DataFusionError::External(Box::new(Refused::from(error)))),
+            Err(error) => Err(DataFusionError::External(Box::new(error))),
         }
     }
 }

@@ -10,11 +10,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use super::output;
 pub use super::output::ResultFormat;
+use super::{output, scratch};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::lake::{self, Lake, layout};
-use crate::merge::budget::SPILLED_RUNS_AT_ONCE;
+use crate::merge::{scratch as spilling, sort_files};
 use crate::model::collection::CollectionSpec;
 use crate::model::redact;
 use crate::model::settings::Settings;
@@ -98,9 +98,7 @@ fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<Session
     let pool = usize::try_from(memory / 4 * 3).unwrap_or(usize::MAX);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
-        // Each is an open file; the disk says when it is full.
-        .with_max_spill_merge_fan_in(SPILLED_RUNS_AT_ONCE)
-        .with_max_temp_directory_size(u64::MAX)
+        .with_disk_manager_builder(sort_files::disk_manager(scratch::folder))
         .build_arc()
         .or_error(Kind::Lake, what)?;
     let url = ObjectStoreUrl::parse(STORE).or_error(Kind::Invariant, what)?;
@@ -151,6 +149,7 @@ pub(super) fn reading(error: &DataFusionError) -> Error {
     let text = error.strip_backtrace();
     let told = own(error)
         .or_else(|| lake::refusal(error, what))
+        .or_else(|| spilling::full(error))
         .or_else(|| footer(&text))
         .or_else(|| computing(error, Kind::Lake, what))
         .unwrap_or_else(|| Error::new(Kind::Lake, redact::quoted(&text)).context(what));
@@ -199,5 +198,5 @@ fn before_quotes(text: &str) -> String {
 /// Our own error, when that is what went through DataFusion.
 fn own(error: &DataFusionError) -> Option<Error> {
     let DataFusionError::External(inner) = error.find_root() else { return None };
-    inner.downcast_ref::<catalog::Refused>().map(catalog::Refused::error)
+    inner.downcast_ref::<Error>().cloned()
 }
