@@ -341,7 +341,7 @@ async fn acquire(lake: &Lake, remote: Arc<Remote>, key: Path, owner: Owner) -> R
             Ok(version) => {
                 let renewed = Mutex::new(Renewed { version, at });
                 let shared = Arc::new(Shared { lost: AtomicBool::new(false), renewed, renewing: Default::default() });
-                let task = renew(Arc::clone(&remote), key.clone(), Arc::clone(&shared), record);
+                let task = renew(store, Arc::clone(&remote), key.clone(), Arc::clone(&shared), record);
                 return Ok(Held::Remote { remote, key, shared, renewing: tokio::spawn(task.in_current_span()) });
             }
             // Somebody else took it, or gave it back, between our look and our write.
@@ -354,10 +354,12 @@ async fn acquire(lake: &Lake, remote: Arc<Remote>, key: Path, owner: Owner) -> R
 
 /// Renews until the lease is lost; a renewal that fails for another reason is tried again at the next turn, and
 /// [`Lease::check`] notices when that takes too long.
-async fn renew(remote: Arc<Remote>, key: Path, shared: Arc<Shared>, mut record: Record) {
+async fn renew(store: Arc<dyn ObjectStore>, remote: Arc<Remote>, key: Path, shared: Arc<Shared>, mut record: Record) {
     let mut turns = tokio::time::interval(renew_every());
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     turns.tick().await;
+    // When the first of those was sent that got no answer.
+    let mut unanswered = None;
     loop {
         turns.tick().await;
         let _renewing = shared.renewing.lock().await;
@@ -368,17 +370,36 @@ async fn renew(remote: Arc<Remote>, key: Path, shared: Arc<Shared>, mut record: 
             Ok(bytes) => tokio::time::timeout(expires_after(), remote.put(&key, bytes, &expect)).await,
             Err(e) => Ok(Err(e)),
         };
+        let is_now = |version, at| {
+            *shared.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Renewed { version, at };
+        };
         match renewal {
             Ok(Ok(version)) => {
-                *shared.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Renewed { version, at };
+                is_now(version, at);
+                unanswered = None;
             }
-            Ok(Err(e)) if e.kind() == Kind::Conflict => {
-                tracing::warn!(%key, "another run took the lease");
-                shared.lost.store(true, Ordering::Release);
-                return;
+            Ok(Err(e)) if e.kind() == Kind::Conflict => match (read(&store, &key).await, unanswered) {
+                // One that got no answer was carried out: nobody can have held the lease since.
+                (Ok(Some(stored)), Some(at)) if stored.record.as_ref().is_some_and(|r| r.owner == record.owner) => {
+                    is_now(stored.version, at);
+                    unanswered = None;
+                    turns.reset_immediately();
+                }
+                (Err(e), Some(_)) => tracing::warn!(%key, error = %e, "the lease was not renewed"),
+                _ => {
+                    tracing::warn!(%key, "another run took the lease");
+                    shared.lost.store(true, Ordering::Release);
+                    return;
+                }
+            },
+            Ok(Err(e)) => {
+                unanswered = unanswered.or(Some(at));
+                tracing::warn!(%key, error = %e, "the lease was not renewed");
             }
-            Ok(Err(e)) => tracing::warn!(%key, error = %e, "the lease was not renewed"),
-            Err(_) => tracing::warn!(%key, "the lease was not renewed: no answer"),
+            Err(_) => {
+                unanswered = unanswered.or(Some(at));
+                tracing::warn!(%key, "the lease was not renewed: no answer");
+            }
         }
     }
 }

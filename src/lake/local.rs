@@ -15,11 +15,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 use tempfile::NamedTempFile;
-
-/// A file left aside by a process of another host is litter after this long.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is to be written.
 #[derive(Debug, Clone)]
@@ -206,11 +203,9 @@ impl Disk {
     fn sweep(&self) {
         let Ok(entries) = std::fs::read_dir(self.root.join(TMP)) else { return };
         for entry in entries.flatten() {
-            let old = entry
-                .metadata()
-                .and_then(|metadata| metadata.modified())
-                .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED));
-            if old || entry.file_name().to_str().is_some_and(is_abandoned) {
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let untouched = modified.ok().and_then(|modified| modified.elapsed().ok()).unwrap_or_default();
+            if is_abandoned(&entry.file_name().to_string_lossy(), untouched) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

@@ -3,6 +3,7 @@
 use crate::model::names::hash8;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// A process as seen by others that share the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,15 +50,22 @@ pub fn mark() -> String {
     Owner::this("-").mark()
 }
 
-/// Whether the process that [`mark`]ed a name is known to be gone.
-pub fn is_abandoned(name: &str) -> bool {
+/// What a process of another host, container or boot left is litter when nobody has touched it for so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether nobody needs what the process that [`mark`]ed a name has left there, `untouched` until now: the process is
+/// known to be gone, or nothing is known of it and that was long ago.
+pub fn is_abandoned(name: &str, untouched: Duration) -> bool {
     let mut parts = name.split('-');
-    let (Some(place), Some(pid), Some(started)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let Ok(pid) = pid.parse() else { return false };
     // As [`Owner::mark`] writes what is not known.
-    let known = |part: &str| (part != "none").then(|| part.to_owned());
-    let (place, started) = (known(place), known(started));
-    Owner { run_id: String::new(), host: String::new(), pid, place, started }.is_dead()
+    let mut next = || parts.next().filter(|part| *part != "none").map(str::to_owned);
+    let (place, pid, started) = (next(), next().and_then(|pid| pid.parse().ok()), next());
+    match pid {
+        Some(pid) if place.is_some() && place == self::place() => {
+            Owner { run_id: String::new(), host: String::new(), pid, place, started }.is_dead()
+        }
+        _ => untouched > ABANDONED,
+    }
 }
 
 impl fmt::Display for Owner {

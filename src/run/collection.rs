@@ -28,6 +28,7 @@ use crate::publish::catalog::Ledger;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::RwLock;
 
@@ -80,13 +81,18 @@ impl Job<'_> {
         let started = Instant::now();
         let ns = &self.spec.namespace;
         let mut record = CollectionRecord::begun(ns);
-        let held = OnceLock::new();
+        let held = Held::default();
         // Whatever is under way may be dropped: a run killed at any instant is repaired by the next one (P4).
         let ended = tokio::select! {
             ended = self.attempt(&mut record, &held) => ended,
             overdue = self.interrupt.overdue() => Err(overdue),
         };
-        if let Some(lease) = held.into_inner() {
+        if let Err(error) = &ended
+            && held.may_lie_beside(error)
+        {
+            self.leave_word().await;
+        }
+        if let Some(lease) = held.lease.into_inner() {
             let released = tokio::time::timeout(RELEASE_WITHIN, lease.release()).await;
             let late =
                 || Error::new(Kind::Lake, format!("the lease of {ns} is not given back: the store does not answer"));
@@ -114,7 +120,25 @@ impl Job<'_> {
         (record, kind)
     }
 
-    async fn attempt(&self, record: &mut CollectionRecord, held: &OnceLock<Lease>) -> Result<Outcome> {
+    /// Says to the next run that it has to look at all files.
+    async fn leave_word(&self) {
+        let ns = &self.spec.namespace;
+        // A run that has to stop does not wait for a store that is slow.
+        let stopped = async {
+            let stopped = self.interrupt.stopped().await;
+            tokio::time::sleep(RELEASE_WITHIN).await;
+            stopped
+        };
+        let left = tokio::select! {
+            left = Journal::leave(self.lake, ns) => left,
+            stopped = stopped => Err(stopped),
+        };
+        if let Err(error) = left {
+            tracing::warn!(collection = %ns, %error, "no word is left that this run wrote beside another");
+        }
+    }
+
+    async fn attempt(&self, record: &mut CollectionRecord, held: &Held) -> Result<Outcome> {
         self.interrupt.check()?;
         let ns = &self.spec.namespace;
         let of = self.settings;
@@ -143,20 +167,20 @@ impl Job<'_> {
 
         if !self.options.dry_run {
             let taken = self.lake.lease(ns, self.run_id).await?;
-            held.get_or_init(|| taken);
+            held.lease.get_or_init(|| taken);
         }
         // Somebody may have folded between the first look and the lease; what was opened before that may be older
         // than what is stored now (P1), so it is opened again.
         let (watermarks, now) = self.watermarks().await?;
         let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
-        let unfinished = recover::recover(self.lake, ns, complete, held.get()).await?;
+        let unfinished = recover::recover(self.lake, ns, complete, held.lease.get()).await?;
         let decision = self.decide(&watermarks, &unfinished);
         let undisturbed = now == read && unfinished.run_id.is_none();
         let window = window.filter(|open: &OpenWindow| undisturbed && open.decision == decision);
-        let lease = held.get();
+        let lease = held.lease.get();
         let mut taken = Taken { settings, watermarks, read: now, described, unfinished, decision, lease, resume: None };
         taken.resume = self.resume(&taken).await?;
-        self.fold(record, taken, window).await
+        self.fold(record, taken, window, held).await
     }
 
     /// The watermark file; one that is damaged gives way to a run that reads everything.
@@ -266,6 +290,7 @@ impl Job<'_> {
         record: &mut CollectionRecord,
         mut taken: Taken<'_>,
         window: Option<OpenWindow>,
+        held: &Held,
     ) -> Result<Outcome> {
         let ns = &self.spec.namespace;
         let mut decision = taken.decision.clone();
@@ -297,9 +322,8 @@ impl Job<'_> {
             lease: taken.lease,
             resume: taken.resume.as_ref(),
             known: last.is_some_and(|line| !line.settings.is_empty()),
-            journal: OnceLock::new(),
+            journal: &held.journal,
         };
-        let mut complete = false;
         let finished: Result<()> = async {
             let owed = folding.run(record, window.batches(), staging).await?;
             record.watermark = decision.watermark.and_then(clock::rfc3339);
@@ -326,25 +350,20 @@ impl Job<'_> {
             });
             reach(KillPoint::BeforeWatermark);
             taken.watermarks.store(self.lake, ns, taken.read).await?;
-            complete = true;
+            held.complete.store(true, Ordering::Relaxed);
             reach(KillPoint::AfterWatermark);
-            if let Some(journal) = folding.journal.get() {
+            if let Some(journal) = held.journal.get() {
                 Journal::remove(self.lake, ns, journal.clone()).await?;
             }
             Ok(())
         }
         .await;
-        if let (Err(error), Some(_), false) = (&finished, folding.journal.get(), complete)
-            && error.kind() == Kind::Conflict
-            && let Err(error) = Journal::leave(self.lake, ns).await
-        {
-            tracing::warn!(collection = %ns, %error, "no word is left that this run wrote beside another");
-        }
         let useless = taken.resume.as_ref().is_some_and(|resume| resume.damaged.get().is_some());
-        if let Some(lease) = taken.lease.filter(|_| useless) {
-            resume::discard(self.lake, ns, lease).await?;
-        }
-        finished?;
+        let discarded = match taken.lease.filter(|_| useless) {
+            Some(lease) => resume::discard(self.lake, ns, lease).await,
+            None => Ok(()),
+        };
+        finished.and(discarded)?;
         if let Some(lease) = taken.lease.filter(|_| decision.scope == Scope::Full) {
             resume::discard(self.lake, ns, lease).await?;
         }
@@ -434,6 +453,26 @@ struct Taken<'a> {
     /// None in a dry run.
     lease: Option<&'a Lease>,
     resume: Option<Resume>,
+}
+
+/// What a run has in hand of a collection; known also when its work is dropped half-way.
+#[derive(Default)]
+struct Held {
+    lease: OnceLock<Lease>,
+    /// Written: files may follow.
+    journal: OnceLock<Version>,
+    /// Its watermark is on record.
+    complete: AtomicBool,
+}
+
+impl Held {
+    /// Whether what this run wrote may lie beside the work of another that has taken the collection meanwhile. An owner
+    /// that slept meets what else went wrong in its sleep, a broken connection or its own end, perhaps before the fence.
+    fn may_lie_beside(&self, error: &Error) -> bool {
+        let written = self.journal.get().is_some() && !self.complete.load(Ordering::Relaxed);
+        let lost = || self.lease.get().is_some_and(|lease| lease.check().is_err());
+        written && (error.kind() == Kind::Conflict || lost())
+    }
 }
 
 /// A window whose first batch has been looked at.

@@ -63,7 +63,7 @@ pub struct Folding<'a> {
     /// A run of lakefold's has put the table on record as folded.
     pub known: bool,
     /// The journal this run has written, once it has.
-    pub journal: OnceLock<Version>,
+    pub journal: &'a OnceLock<Version>,
 }
 
 /// The table as this run found it.

@@ -59,7 +59,7 @@ pub async fn recover(lake: &Lake, ns: &Namespace, complete: Option<&str>, lease:
     if lease.is_some() {
         tracing::warn!(dead_run = %journal.run_id, "a run died before its end; finishing its work");
         // Parts of large files that nobody will complete. They only cost money, so that nothing depends on this.
-        for folder in [layout::table_prefix(ns), layout::index_prefix(ns)] {
+        for folder in [layout::table_prefix(ns), layout::quarantine_prefix(ns)] {
             match lake.abort_uploads(&folder).await {
                 Ok(0) => {}
                 Ok(uploads) => tracing::info!(uploads, "unfinished uploads of the dead run aborted"),

@@ -3,9 +3,10 @@
 
 use crate::error::{Kind, Result, ResultExt};
 use crate::lake;
-use std::fs::Permissions;
+use std::fs::{DirEntry, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// What every folder's name begins with.
@@ -25,14 +26,26 @@ pub fn folder() -> Result<TempDir> {
         .map_err(|e| e.hint("set TMPDIR to a folder with room"))
 }
 
-/// Folders of processes of this host that are dead.
+/// Folders of processes that are dead, or that nothing is known of any more: the host was restarted, or it was another
+/// container.
 pub fn abandoned() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
-    let of_dead = |name: &str| name.strip_prefix(PREFIX).is_some_and(lake::is_abandoned);
-    let mut folders: Vec<PathBuf> =
-        entries.filter(|entry| entry.file_name().to_str().is_some_and(of_dead)).map(|entry| entry.path()).collect();
+    let is_litter = |entry: &DirEntry| {
+        let name = entry.file_name();
+        let mark = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        mark.is_some_and(|mark| lake::is_abandoned(mark, untouched(&entry.path())))
+    };
+    let mut folders: Vec<PathBuf> = entries.filter(is_litter).map(|entry| entry.path()).collect();
     folders.sort();
     folders
+}
+
+/// How long nobody has written in a folder, or made or removed a file there.
+fn untouched(folder: &Path) -> Duration {
+    let age = |path: &Path| std::fs::symlink_metadata(path).and_then(|found| found.modified()).ok()?.elapsed().ok();
+    let within = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let ages = within.map(|path| if path.is_dir() { untouched(&path) } else { age(&path).unwrap_or_default() });
+    ages.chain([age(folder).unwrap_or_default()]).min().unwrap_or_default()
 }
 
 /// Removes them. They cost space and harm nobody, so that failing to is no error.
@@ -69,5 +82,23 @@ mod tests {
         assert!(abandoned().contains(&dead));
         sweep();
         assert!(!dead.exists() && live.path().exists());
+    }
+
+    /// The host was restarted, or it was another container: its processes are not known here, which run may be alive.
+    #[test]
+    fn folders_of_elsewhere_are_swept_when_nobody_has_touched_them_for_long() {
+        let place = tempfile::Builder::new().prefix(&format!("{PREFIX}elsewhere-1-1-")).tempdir().unwrap();
+        let file = std::fs::File::create(place.path().join("run-0.arrow")).unwrap();
+        let folder = std::fs::File::open(place.path()).unwrap();
+        let is_swept = || abandoned().contains(&place.path().to_owned());
+        let now = std::time::SystemTime::now();
+        let (day, hour) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60));
+        folder.set_modified(now - day - hour).unwrap();
+        assert!(!is_swept(), "a file in it is new");
+        file.set_modified(now - day + hour).unwrap();
+        assert!(!is_swept(), "a file in it is a day old");
+        file.set_modified(now - day - hour).unwrap();
+        // A run of another test may have swept it by now.
+        assert!(is_swept() || !place.path().exists());
     }
 }

@@ -8,6 +8,9 @@ use crate::support::folding::Origin;
 use crate::support::mongod::Mongod;
 use crate::support::one_table::{OneTable, SMALL, signal};
 use crate::support::s3::S3;
+use crate::support::s3_proxy::{Fault, Rule, S3Proxy};
+use crate::support::s3_request::{Kind, Place, Verb};
+use crate::support::slow::Slow;
 use mongodb::bson::{Binary, DateTime, Document, doc, spec::BinarySubtype};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -187,13 +190,13 @@ async fn a_paused_owner_cannot_overwrite_a_large_file() {
 
 /// An owner that sleeps before it writes document 50 to `x`. The document is at `y` by then, so that its successor expects
 /// nothing at `x`.
-async fn asleep_before_x<'a>(origin: &Origin, server: &'a S3) -> (OneTable<'a>, Child) {
+async fn asleep_before_x<'a>(origin: &Origin, server: &'a S3, variables: &[(&str, &str)]) -> (OneTable<'a>, Child) {
     let with = |site: &str| [before(), vec![at(50, site)]].concat();
     origin.becomes(&before()).await;
     let lake = table(origin, Some((server, "lake")));
     lake.run(&[], &[]);
     origin.becomes(&with("x")).await;
-    let owner = paused(&lake, "before-data").await;
+    let owner = lake.paused(&[], "before-data", &[&SMALL[..], &[LEASE], variables].concat()).await;
     origin.becomes(&with("y")).await;
     (lake, owner)
 }
@@ -202,7 +205,7 @@ async fn asleep_before_x<'a>(origin: &Origin, server: &'a S3) -> (OneTable<'a>, 
 async fn what_a_paused_owner_adds_beside_its_successors_work_is_mended_by_the_next_run() {
     let server = S3::seaweed();
     let origin = Origin::new().await;
-    let (lake, paused) = asleep_before_x(&origin, &server).await;
+    let (lake, paused) = asleep_before_x(&origin, &server, &[]).await;
     successor(&lake, &paused).await;
     let seen = lake.seen().await;
     signal(&paused, "-CONT");
@@ -211,6 +214,55 @@ async fn what_a_paused_owner_adds_beside_its_successors_work_is_mended_by_the_ne
     lake.run(&[], &[]);
     assert_eq!(lake.seen().await.rows, seen.rows);
     assert_eq!(lake.litter().await, [""; 0]);
+    origin.drop().await;
+}
+
+/// The owner is told to end in its sleep, and the answer to its write does not come in time: it never gets to ask for its
+/// lease, and the next run has to know all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_paused_owner_adds_when_it_is_stopped_is_mended_by_the_next_run() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    let proxy = S3Proxy::before(server.port());
+    let rule = Rule::always(Kind(Verb::Put, Place::Data), Fault::DoneThenSilence);
+    proxy.set(Rule { key: "x/data.parquet".to_owned(), ..rule });
+    let through = proxy.endpoint();
+    let (lake, owner) = asleep_before_x(&origin, &server, &[("AWS_ENDPOINT_URL", &through)]).await;
+    successor(&lake, &owner).await;
+    let seen = lake.seen().await;
+    signal(&owner, "-TERM");
+    signal(&owner, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(owner.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 143, "{ended}");
+    assert!(!proxy.hit().is_empty(), "the write was answered");
+    assert!(work(&lake).await.keys().any(|key| key.contains("/site=x/")), "nothing was written beside the successor");
+    lake.run(&[], &[]);
+    assert_eq!(lake.seen().await.rows, seen.rows);
+    assert_eq!(lake.litter().await, [""; 0]);
+    origin.drop().await;
+}
+
+/// A renewal is carried out and its answer lost for longer than the lease lasts: nobody has taken it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_whose_answer_is_lost_costs_no_run() {
+    let server = S3::seaweed();
+    let origin = Origin::new().await;
+    origin.becomes(&before()).await;
+    let (proxy, source) = (S3Proxy::before(server.port()), Slow::before(Mongod::shared().port()));
+    let uri = source.endpoint().replace("http:", "mongodb:") + "/?directConnection=true";
+    let lake = OneTable::of(&uri, &origin.database, "updated_at,site=site", Some((&server, "lake")));
+    let through = proxy.endpoint();
+    let run = lake.paused(&[], "after-lease", &[LEASE, ("AWS_ENDPOINT_URL", &through)]).await;
+    let renewal = Kind(Verb::Put, Place::Lease);
+    proxy.set(Rule { times: 1, ..Rule::always(renewal, Fault::DoneThenSilence) });
+    // So that it goes on reading until the renewal after that one.
+    source.delay(Duration::from_secs(5));
+    signal(&run, "-CONT");
+    let ended = crate::support::lakefold::Ended::of(run.wait_with_output().expect("wait"));
+    assert_eq!(ended.code, 0, "{ended}");
+    assert!(proxy.hit().contains(&renewal) && ended.stderr.contains("not renewed: no answer"), "{ended}");
+    assert!(proxy.seen()[&renewal] > 1, "it ended before the next renewal");
+    assert_eq!(lake.seen().await.rows.len(), before().len());
     origin.drop().await;
 }
 
@@ -289,7 +341,7 @@ async fn a_run_that_sleeps_at_its_journal_leaves_the_work_of_a_dead_one_on_recor
 async fn what_a_paused_owner_adds_while_its_successor_publishes_is_mended_by_the_next_run() {
     let server = S3::seaweed();
     let origin = Origin::new().await;
-    let (lake, owner) = asleep_before_x(&origin, &server).await;
+    let (lake, owner) = asleep_before_x(&origin, &server, &[]).await;
     is_succeeded(&lake).await;
     let under_way = lake.paused(&[], "after-journal", &[]).await;
     signal(&owner, "-CONT");

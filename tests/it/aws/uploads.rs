@@ -48,6 +48,7 @@ async fn the_next_run_sweeps_up_after_a_dead_one() {
     let ended = run(&place, &server, &["run", "--env", "test"]);
     assert_eq!(ended.code, 0, "{ended}");
     abandon(&server, "lake/hospital/bills/data.parquet").await;
+    abandon(&server, "lake/_lakefold/quarantine/hospital/bills/20240501T000000Z-aaaaaa.bson").await;
     let idle = run(&place, &server, &["run", "--env", "test"]);
     assert_eq!(idle.code, 0, "{idle}");
     let uploads = || server.plain("GET", &format!("/{BUCKET}?uploads"), "").1;
