@@ -219,8 +219,11 @@ impl Job<'_> {
     /// What a full read that died has left for this one; what is of no use is removed.
     async fn resume(&self, taken: &Taken<'_>) -> Result<Option<Resume>> {
         let (ns, Some(lease)) = (&self.spec.namespace, taken.lease) else { return Ok(None) };
-        if taken.decision.scope != Scope::Full {
+        // `--full` is asked for what no window sees, changes without a time and deletions. Rows that were read before it was
+        // may have missed them.
+        if taken.decision.scope != Scope::Full || self.options.full {
             if self.staged {
+                tracing::info!(collection = %ns, "what an earlier run staged is of no use to this one; it is removed");
                 resume::discard(self.lake, ns, lease).await?;
             }
             return Ok(None);
@@ -300,7 +303,8 @@ impl Job<'_> {
             decision.watermark = state.watermark;
             read_at = Some(state.operation_time);
             record.warnings.push(format!(
-                "{} documents had been read by a run that died; what changed since then comes with the next run",
+                "{} documents had been read by a run that died; what changed since then comes with the next run, what was \
+                 deleted with the next full one",
                 state.totals.documents
             ));
         }

@@ -53,11 +53,12 @@ impl Decision {
     }
 }
 
-/// Whether the last full run is longer ago than `every`; a collection never read as a whole is due.
+/// Whether the last full run is longer ago than `every`; a collection never read as a whole is due. One that is longer
+/// ahead was made under a clock that was wrong, and nobody knows when.
 pub fn full_due(every: Option<Duration>, watermarks: &Watermarks, now_ms: i64) -> bool {
     every.is_some_and(|every| {
         let age = watermarks.last_full().map(|line| now_ms - line.written_at);
-        age.is_none_or(|age| u128::try_from(age).is_ok_and(|age| age >= every.as_millis()))
+        age.is_none_or(|age| u128::from(age.unsigned_abs()) >= every.as_millis())
     })
 }
 
@@ -101,7 +102,33 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::watermark::Line;
     use crate::model::collection::{FieldPath, Namespace};
+    use crate::model::record::Outcome;
+
+    #[test]
+    fn a_full_run_is_due_when_the_last_is_long_ago_or_ahead() {
+        let line = |written_at: i64| Line {
+            written_at,
+            run_id: "R".into(),
+            mode: "full".into(),
+            window_from: None,
+            watermark: None,
+            operation_time: None,
+            rows_read: 0,
+            rows_inserted: 0,
+            rows_updated: 0,
+            outcome: Outcome::Ok,
+            settings: String::new(),
+        };
+        let due = |written_at: Option<i64>| {
+            let mut watermarks = Watermarks::default();
+            written_at.into_iter().for_each(|at| watermarks.append(line(at)));
+            full_due(Some(Duration::from_millis(100)), &watermarks, 1000)
+        };
+        let found = [None, Some(900), Some(901), Some(1000), Some(1099), Some(1_000_000)].map(due);
+        assert_eq!(found, [true, true, false, false, false, true]);
+    }
 
     fn spec(mode: Mode, timestamp: Option<&str>) -> CollectionSpec {
         CollectionSpec {

@@ -138,6 +138,24 @@ async fn what_does_not_fit_any_more_is_read_again() {
     assert_eq!((lake.litter().await, lake.seen().await.rows), (Vec::new(), whole.rows));
 }
 
+/// `--full` is the cure for what no window sees: a change without a time, a deletion.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_read_that_is_asked_for_goes_on_with_nothing() {
+    let server = Mongod::start();
+    let collection = filled(&server).await;
+    let (lake, undisturbed) =
+        (OneTable::of(server.uri(), "db", ROW, None), OneTable::of(server.uri(), "db", ROW, None));
+    lake.run(&[], &[]);
+    let killed = lake.attempt(&["--full"], &[EVERY, ("LAKEFOLD_KILL_AT", "after-resume-state:6")]);
+    assert_eq!(killed.code, 137, "{killed}");
+    collection.update_one(doc! { "_id": 5 }, doc! { "$set": { "n": -1 } }).await.expect("update");
+    collection.delete_one(doc! { "_id": 7 }).await.expect("delete");
+    let record = lake.run(&["--full"], &[EVERY]);
+    assert_eq!(record["rows"]["resumed"], Value::Null, "{record:#}");
+    undisturbed.run(&[], &[]);
+    assert_eq!((lake.litter().await, lake.seen().await.rows), (Vec::new(), undisturbed.seen().await.rows));
+}
+
 /// The name is the same, the documents are not: of another cluster, or of a collection that was made again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_staged_of_another_collection_is_read_again() {
