@@ -4,7 +4,7 @@
 //! whatever kinds were seen before. Each clause may find too much and never too little; [`Window::holds`] decides.
 
 use crate::model::collection::FieldPath;
-use crate::model::modified::{modified_ms, time_at};
+use crate::model::modified::{modified_by_ms, time_at};
 use crate::model::time::SECONDS_BELOW;
 use bson::raw::RawElement;
 use bson::spec::ElementType;
@@ -24,9 +24,9 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether the document belongs to the window.
+    /// Whether the document belongs to the window: whether it may have been modified in it.
     pub fn holds(&self, document: &RawDocument) -> bool {
-        modified_ms(document, &self.path, self.timezone).is_some_and(|modified| modified >= self.from_ms)
+        modified_by_ms(document, &self.path, self.timezone).is_some_and(|modified| modified >= self.from_ms)
     }
 
     /// Whether the document tells its time itself, rather than by its `_id`.
@@ -86,7 +86,7 @@ impl Window {
         let path = self.path.to_string();
         let mut filter = doc! { "_id": self.first_id()? };
         // New documents mostly are dated: the server need not send them a second time. Left out are only kinds whose
-        // every value is a time. The server takes a number in a path for an index too, where `modified_ms` does not.
+        // every value is a time. The server takes a number in a path for an index too, where `modified_by_ms` does not.
         let numbered = self.path.0.iter().any(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
         if !numbered {
             filter.insert(path, doc! { "$not": { "$type": ["date", "timestamp", "objectId", "int", "long"] } });

@@ -48,7 +48,7 @@ pub trait Source: Send + Sync {
 
     /// Reads a collection. The stream ends after its first error; batches are never empty.
     ///
-    /// A [`Scope::Since`] yields exactly the documents whose modified time is `from_ms` or later. Must be polled
+    /// A [`Scope::Since`] yields exactly the documents whose modified time may be `from_ms` or later. Must be polled
     /// inside a Tokio runtime; dropping the stream stops the reading.
     fn read(&self, request: ReadRequest) -> BoxStream<'static, Result<RawBatch>>;
 

@@ -1,7 +1,7 @@
 //! When a document was last modified, as its own fields tell.
 
 use super::collection::FieldPath;
-use super::time::time_of_element;
+use super::time::{Span, span_of_element, span_of_id};
 use bson::raw::RawElement;
 use bson::spec::ElementType;
 use bson::{RawBsonRef, RawDocument};
@@ -13,27 +13,37 @@ use chrono_tz::Tz;
 /// Of a repeated key the first counts, because that is the one the server's filter and index see. Damaged bytes
 /// never panic: what cannot be read is no time.
 pub fn modified_ms(document: &RawDocument, path: &FieldPath, tz: Tz) -> Option<i64> {
-    time_at(document, path, tz).or_else(|| id_ms(document))
+    span(document, path, tz).map(|span| span.first)
+}
+
+/// [`modified_ms`], as late as it may have been: a document stamped with a day was changed at any time of it, after what was
+/// read of it that day.
+pub fn modified_by_ms(document: &RawDocument, path: &FieldPath, tz: Tz) -> Option<i64> {
+    span(document, path, tz).map(|span| span.last)
+}
+
+fn span(document: &RawDocument, path: &FieldPath, tz: Tz) -> Option<Span> {
+    descend(document, &path.0, tz).or_else(|| id_span(document))
 }
 
 /// The time at `path` alone, without the `_id` to fall back on.
 pub fn time_at(document: &RawDocument, path: &FieldPath, tz: Tz) -> Option<i64> {
-    descend(document, &path.0, tz)
+    descend(document, &path.0, tz).map(|span| span.first)
 }
 
 /// The time in an ObjectId `_id`.
-fn id_ms(document: &RawDocument) -> Option<i64> {
+fn id_span(document: &RawDocument) -> Option<Span> {
     match field(document, "_id").filter(|id| id.element_type() == ElementType::ObjectId)?.value() {
-        Ok(RawBsonRef::ObjectId(id)) => Some(id.timestamp().timestamp_millis()),
+        Ok(RawBsonRef::ObjectId(id)) => Some(span_of_id(id)),
         _ => None,
     }
 }
 
-fn descend(document: &RawDocument, path: &[String], tz: Tz) -> Option<i64> {
+fn descend(document: &RawDocument, path: &[String], tz: Tz) -> Option<Span> {
     let (first, rest) = path.split_first()?;
     let element = field(document, first)?;
     if rest.is_empty() {
-        return time_of_element(&element, tz);
+        return span_of_element(&element, tz);
     }
     match element.element_type() {
         ElementType::EmbeddedDocument => descend(element.value().ok()?.as_document()?, rest, tz),
@@ -45,7 +55,7 @@ fn descend(document: &RawDocument, path: &[String], tz: Tz) -> Option<i64> {
             .map_while(|element| element.ok())
             .filter(|element| element.element_type() == ElementType::EmbeddedDocument)
             .filter_map(|element| descend(element.value().ok()?.as_document()?, rest, tz))
-            .max(),
+            .reduce(Span::or_later),
         _ => None,
     }
 }

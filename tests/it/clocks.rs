@@ -153,11 +153,11 @@ async fn a_timestamp_that_changes_its_kind_from_run_to_run() {
     let kinds: [fn(i64) -> Bson; 11] = [
         |ms| date(ms).into(),
         Bson::Int64,
-        |ms| Bson::Int32(i32::try_from(ms / 1000 + 1).expect("seconds")),
+        |ms| Bson::Int32(i32::try_from(ms / 1000).expect("seconds")),
         |ms| Bson::Double(ms as f64),
         |ms| ms.to_string().parse::<Decimal128>().expect("a decimal").into(),
-        |ms| Timestamp { time: u32::try_from(ms / 1000 + 1).expect("seconds"), increment: 1 }.into(),
-        |ms| ObjectId::from_parts(u32::try_from(ms / 1000 + 1).expect("seconds"), [1; 5], [2; 3]).into(),
+        |ms| Timestamp { time: u32::try_from(ms / 1000).expect("seconds"), increment: 1 }.into(),
+        |ms| ObjectId::from_parts(u32::try_from(ms / 1000).expect("seconds"), [1; 5], [2; 3]).into(),
         |ms| chrono::DateTime::from_timestamp_millis(ms).expect("a time").to_rfc3339().into(),
         |ms| {
             let local = chrono::DateTime::from_timestamp_millis(ms).expect("a time");
@@ -223,10 +223,33 @@ async fn windows_over_wall_clocks_with_daylight_saving() {
     // 03:00 summer time, one second after 01:59:59; 02:30 never was and counts as 03:30.
     scene.run(&["--since", "2024-03-10T07:00:00Z"]);
     assert_eq!(scene.rows(), [(0, 1), (1, 1), (2, 1), (3, 0), (4, 1)].into());
-    // 01:45 summer time: the second time the clock shows 01:00 and 01:30 is later, and theirs was the first.
+    // 01:45 summer time: after it the clock shows 01:00 and 01:30 once more, and nobody can tell which was meant.
     put(2).await;
     let record = scene.run(&["--since", "2024-11-03T05:45:00Z"]);
+    assert_eq!((&record["rows"]["read"], scene.rows()), (&2.into(), [(0, 1), (1, 2), (2, 2), (3, 0), (4, 1)].into()));
+    // 01:31 winter time.
+    put(3).await;
+    let record = scene.run(&["--since", "2024-11-03T06:31:00Z"]);
     assert_eq!(record["rows"]["read"], 0, "{record:#}");
+}
+
+/// A stamp that only tells the day lies before every window that begins on it.
+#[tokio::test]
+async fn a_day_as_a_stamp_hides_nothing_that_came_later_on_it() {
+    let scene = Scene::new("0s", "Asia/Kolkata", "at,").await;
+    let today = || {
+        let now = chrono::DateTime::from_timestamp_millis(now()).expect("a time");
+        now.with_timezone(&chrono_tz::Asia::Kolkata).format("%Y-%m-%d").to_string()
+    };
+    scene.put(1, 0, today()).await;
+    scene.run(&[]);
+    scene.put(1, 1, today()).await;
+    scene.put(2, 0, today()).await;
+    scene.run(&[]);
+    assert_eq!(scene.rows(), [(1, 1), (2, 0)].into());
+    let record = scene.run(&[]);
+    let files = &record["files"]["written"];
+    assert!(files == 0, "what is read again and has not changed is not written again: {record:#}");
 }
 
 /// A cluster that was restored from a backup, or another one, has not reached the time up to which was read: nothing of

@@ -7,7 +7,7 @@ use lakefold::error::{Kind, Result};
 use lakefold::extract::{CollectionKind, ReadRequest, Source, open};
 use lakefold::model::batch::RawBatch;
 use lakefold::model::collection::{FieldPath, Namespace};
-use lakefold::model::modified::modified_ms;
+use lakefold::model::modified::modified_by_ms;
 use lakefold::model::secret::Secret;
 use lakefold::model::settings::SourceSettings;
 use lakefold::model::window::{OperationTime, Scope};
@@ -182,7 +182,7 @@ async fn a_window_finds_every_kind_of_time_in_both_sources() {
                 let mut expected: Vec<String> = all
                     .iter()
                     .map(|document| RawDocumentBuf::try_from(document).expect("raw"))
-                    .filter(|document| modified_ms(document, &path, zone).is_some_and(|ms| ms >= from_ms))
+                    .filter(|document| modified_by_ms(document, &path, zone).is_some_and(|ms| ms >= from_ms))
                     .map(|document| id_text(&document))
                     .collect();
                 expected.sort();
@@ -231,7 +231,7 @@ fn any_document() -> impl Strategy<Value = Document> {
     })
 }
 
-/// The filter may find too much and must never find too little: the server evaluates it, `modified_ms` judges.
+/// The filter may find too much and must never find too little: the server evaluates it, `modified_by_ms` judges.
 #[test]
 fn no_window_misses_a_document() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -258,7 +258,7 @@ fn no_window_misses_a_document() {
             let mut expected: Vec<String> = all
                 .iter()
                 .map(|document| RawDocumentBuf::try_from(document).expect("raw"))
-                .filter(|raw| modified_ms(raw, &path, chrono_tz::Asia::Kolkata).is_some_and(|ms| ms >= from_ms))
+                .filter(|raw| modified_by_ms(raw, &path, chrono_tz::Asia::Kolkata).is_some_and(|ms| ms >= from_ms))
                 .map(|raw| id_text(&raw))
                 .collect();
             expected.sort();

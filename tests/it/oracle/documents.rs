@@ -2,7 +2,7 @@
 //! modified time and its partition, so that the oracle parses no time and no path.
 
 use super::expected::Clock;
-use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone};
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, SecondsFormat, TimeZone};
 use mongodb::bson::{Bson, DateTime as BsonTime, Document, Timestamp, Uuid, doc, oid::ObjectId};
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -49,6 +49,8 @@ pub struct Known {
     pub document: Document,
     /// The modified time that the manifest's timestamp column gives.
     pub modified_ms: Option<i64>,
+    /// As late as it may have been, where the column is coarser than a millisecond.
+    pub modified_by_ms: Option<i64>,
     /// `date=2024-05-01`
     pub partition: String,
 }
@@ -108,11 +110,11 @@ impl Author<'_> {
 
     /// A new reading of the document `id`.
     pub fn write(&mut self, id: Bson) -> Known {
-        let (stamp, stamp_ms) = self.modified();
-        let id_ms = match &id {
-            Bson::ObjectId(id) => Some(id.timestamp().timestamp_millis()),
+        let (stamp, stamped) = self.modified();
+        let modified = stamped.or_else(|| match &id {
+            Bson::ObjectId(id) => Some(within(id.timestamp().timestamp_millis(), 1000)),
             _ => None,
-        };
+        });
         let (created, created_ms) = self.created();
         let (ward, ward_text) = self.ward();
         let mut document = doc! { "_id": id };
@@ -129,7 +131,9 @@ impl Author<'_> {
         put("tags", self.tags());
         put("visit", self.visit());
         put("ward", self.rng.random_bool(0.3).then(|| Bson::String("not the key".to_owned())));
-        Known { document, modified_ms: stamp_ms.or(id_ms), partition: self.partition(created_ms, ward_text.as_deref()) }
+        let partition = self.partition(created_ms, ward_text.as_deref());
+        let (modified_ms, modified_by_ms) = modified.unzip();
+        Known { document, modified_ms, modified_by_ms, partition }
     }
 
     fn partition(&self, created_ms: Option<i64>, ward: Option<&str>) -> String {
@@ -146,45 +150,52 @@ impl Author<'_> {
         DateTime::from_timestamp_millis(millis).expect("a year of our time").with_timezone(&self.clock.zone)
     }
 
-    /// A last-modified value and the time it stands for: around now, some minutes or days ago (a correction that only
-    /// a full run sees), in the future, in every kind that can hold a time, or none.
-    fn modified(&mut self) -> (Option<Bson>, Option<i64>) {
+    fn midnight(&self, day: NaiveDate) -> i64 {
+        let midnight = day.and_hms_opt(0, 0, 0).expect("midnight");
+        let start = self.clock.zone.from_local_datetime(&midnight).single().expect("no change of clocks then");
+        start.timestamp_millis()
+    }
+
+    /// A last-modified value and the times it may stand for, first and last: around now, some minutes or days ago (a
+    /// correction that only a full run sees), in the future, in every kind that can hold a time, or none.
+    fn modified(&mut self) -> (Option<Bson>, Option<(i64, i64)>) {
         const MINUTE: i64 = 60_000;
         let ago = self.pick(&[0, 0, 0, 0, 5 * MINUTE, 20 * MINUTE, 3 * 24 * 60 * MINUTE, -60 * MINUTE]);
         let at = self.now_ms - ago;
+        let exact = Some((at, at));
         if !self.wild() {
-            return (Some(time(at)), Some(at));
+            return (Some(time(at)), exact);
         }
         let second = at.div_euclid(1000);
         let seconds = u32::try_from(second).expect("this century");
-        let whole = Some(second * 1000);
+        let whole = Some(within(second * 1000, 1000));
         let offset = FixedOffset::east_opt(5 * 3600 + 1800).expect("an offset of this world");
         match self.rng.random_range(0..15) {
             0 => (Some(Bson::Timestamp(Timestamp { time: seconds, increment: 0 })), whole),
-            1 => (Some(Bson::Int64(at)), Some(at)),
+            1 => (Some(Bson::Int64(at)), exact),
             2 => (Some(Bson::Int32(i32::try_from(second).expect("before 2038"))), whole),
-            3 => (Some(Bson::Double(at as f64)), Some(at)),
+            3 => (Some(Bson::Double(at as f64)), exact),
             4 => (Some(Bson::Decimal128(second.to_string().parse().expect("a number"))), whole),
             5 => {
                 let text = utc(at).to_rfc3339_opts(SecondsFormat::Millis, true);
-                (Some(Bson::String(text)), Some(at))
+                (Some(Bson::String(text)), exact)
             }
             6 => {
                 let text = offset.timestamp_millis_opt(at).single().expect("one time").to_rfc3339();
-                (Some(Bson::String(text)), Some(at))
+                // It says no milliseconds when there are none.
+                (Some(Bson::String(text)), if at % 1000 == 0 { whole } else { exact })
             }
             7 => {
                 let text = self.wall(at).format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-                (Some(Bson::String(text)), Some(at))
+                (Some(Bson::String(text)), exact)
             }
             8 => {
                 let wall = self.wall(at);
-                let midnight = wall.date_naive().and_hms_opt(0, 0, 0).expect("midnight");
-                let start = self.clock.zone.from_local_datetime(&midnight).single().expect("no change of clocks then");
-                (Some(Bson::String(wall.format("%Y-%m-%d").to_string())), Some(start.timestamp_millis()))
+                let day = Some((self.midnight(wall.date_naive()), self.midnight(wall.date_naive() + Days::new(1)) - 1));
+                (Some(Bson::String(wall.format("%Y-%m-%d").to_string())), day)
             }
             9 => (Some(Bson::ObjectId(ObjectId::from_parts(seconds, [7; 5], [1, 2, 3]))), whole),
-            10 => (Some(Bson::Array(vec![time(at - 3_600_000), time(at)])), Some(at)),
+            10 => (Some(Bson::Array(vec![time(at - 3_600_000), time(at)])), exact),
             11 => (Some(Bson::String("yesterday, I think".to_owned())), None),
             12 => (Some(Bson::Boolean(true)), None),
             13 => (Some(Bson::Null), None),
@@ -287,6 +298,11 @@ impl Author<'_> {
             _ => None,
         }
     }
+}
+
+/// What was cut to `unit` milliseconds.
+fn within(first: i64, unit: i64) -> (i64, i64) {
+    (first, first + unit - 1)
 }
 
 fn time(millis: i64) -> Bson {

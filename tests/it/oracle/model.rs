@@ -13,7 +13,7 @@ pub type Documents = BTreeMap<String, Known>;
 pub enum Reads {
     /// All of the source; the table is replaced.
     Everything,
-    /// What was modified at this time or later, milliseconds.
+    /// What may have been modified at this time or later, milliseconds.
     Since(i64),
 }
 
@@ -49,7 +49,7 @@ impl Table {
             .iter()
             .filter(|(_, known)| match reads {
                 Reads::Everything => true,
-                Reads::Since(from) => known.modified_ms.is_some_and(|at| at >= from),
+                Reads::Since(from) => known.modified_by_ms.is_some_and(|at| at >= from),
             })
             .collect();
         visible.iter().for_each(|(_, known)| self.seen.observe(&known.document));
