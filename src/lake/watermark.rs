@@ -43,6 +43,8 @@ pub struct Line {
     pub outcome: Outcome,
     /// Short hash of the settings the table was written under.
     pub settings: String,
+    /// The collection that was read, which is another one when it was dropped and made again: the server's UUID.
+    pub collection: Option<String>,
 }
 
 /// The file, in memory.
@@ -69,6 +71,8 @@ struct Row {
     /// Unknown in a file that another job wrote: the first run notices that no table was made under them.
     #[serde(default)]
     settings: String,
+    #[serde(default)]
+    collection: String,
 }
 
 impl Watermarks {
@@ -119,6 +123,13 @@ impl Watermarks {
     /// The last full run that ended well.
     pub fn last_full(&self) -> Option<&Line> {
         self.lines.iter().rev().find(|line| line.is_full())
+    }
+
+    /// Whether what was read up to the watermark was another collection than the one of this `identity`, which has its name
+    /// by now. No window of it is complete: nobody has read what is older.
+    pub fn are_of_another(&self, identity: Option<&str>) -> bool {
+        let read = self.last_ok().and_then(|line| line.collection.as_deref());
+        read.zip(identity).is_some_and(|(read, identity)| read != identity)
     }
 
     /// Adds a line and drops the oldest beyond [`LINES_MAX`], though never the one that counts nor the last full run,
@@ -190,6 +201,7 @@ impl Line {
             outcome: self.outcome,
             format: FORMAT,
             settings: self.settings.clone(),
+            collection: self.collection.clone().unwrap_or_default(),
         }
     }
 
@@ -207,6 +219,7 @@ impl Line {
             rows_updated: row.rows_updated,
             outcome: row.outcome,
             settings: row.settings,
+            collection: Some(row.collection).filter(|collection| !collection.is_empty()),
         })
     }
 }
@@ -251,6 +264,7 @@ mod tests {
             rows_updated: 1,
             outcome,
             settings: "0a1b2c3d".into(),
+            collection: Some("77b0".into()),
         }
     }
 
@@ -262,9 +276,9 @@ mod tests {
         assert_eq!(
             text,
             "written_at,run_id,mode,window_from,watermark,operation_time,rows_read,rows_inserted,rows_updated,outcome,\
-             format,settings\n\
+             format,settings,collection\n\
              2024-05-01T08:30:00.123Z,R1,incremental,2024-05-01T08:26:40.000Z,2024-05-01T08:30:00.000Z,1714552200:10,\
-             3,2,1,ok,1,0a1b2c3d\n"
+             3,2,1,ok,1,0a1b2c3d,77b0\n"
         );
         assert_eq!(Watermarks::parse(text.as_bytes()).expect("parse"), file);
     }
@@ -272,12 +286,23 @@ mod tests {
     #[test]
     fn another_jobs_file_of_these_columns_is_taken_over() {
         let mut file = Watermarks::default();
-        file.append(Line { settings: String::new(), ..line(1, Outcome::Ok) });
+        file.append(Line { settings: String::new(), collection: None, ..line(1, Outcome::Ok) });
         let text = String::from_utf8(file.to_csv().expect("csv")).expect("text");
-        let older = text.replace(",format,settings", "").replace(",1,\n", "\n");
+        let older = text.replace(",format,settings,collection", "").replace(",1,,\n", "\n");
         assert!(older.ends_with(",ok\n"), "{older}");
         assert_eq!(Watermarks::parse(older.as_bytes()).expect("parse"), file);
-        assert_eq!(Watermarks::parse(text.replace(",1,\n", ",,\n").as_bytes()).expect_err("ours").kind(), Kind::Lake);
+        assert_eq!(Watermarks::parse(text.replace(",1,,\n", ",,,\n").as_bytes()).expect_err("ours").kind(), Kind::Lake);
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_another_collection_is_the_same() {
+        let mut file = Watermarks::default();
+        assert!(!file.are_of_another(Some("77b0")));
+        file.append(line(1, Outcome::Ok));
+        assert_eq!([Some("77b0"), None, Some("77b1")].map(|now| file.are_of_another(now)), [false, false, true]);
+        // A view, a dump, or a line of an older lakefold.
+        file.append(Line { collection: None, ..line(2, Outcome::Ok) });
+        assert!(!file.are_of_another(Some("77b1")));
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Job<'_> {
         // Whatever fails from here on: so far the table can be trusted.
         record.watermark = watermarks.last_ok().and_then(|line| line.watermark).and_then(clock::rfc3339);
         let described = self.source.describe(ns, self.spec.timestamp_column.as_ref()).await?;
-        let decision = self.decide(&watermarks, &Unfinished::default());
+        let decision = self.decide(&watermarks, &described, &Unfinished::default());
         self.warn_unindexed(record, &decision, &described);
         let mut window = None;
         // Only a window can be empty: everything else is read when the collection is held.
@@ -174,7 +174,12 @@ impl Job<'_> {
         let (watermarks, now) = self.watermarks().await?;
         let complete = watermarks.last_ok().map(|line| line.run_id.as_str());
         let unfinished = recover::recover(self.lake, ns, complete, held.lease.get()).await?;
-        let decision = self.decide(&watermarks, &unfinished);
+        let decision = self.decide(&watermarks, &described, &unfinished);
+        if watermarks.are_of_another(described.identity.as_deref()) {
+            record
+                .warnings
+                .push("under this name stands another collection than was read before: it is read whole".into());
+        }
         let undisturbed = now == read && unfinished.run_id.is_none();
         let window = window.filter(|open: &OpenWindow| undisturbed && open.decision == decision);
         let lease = held.lease.get();
@@ -203,10 +208,11 @@ impl Job<'_> {
         })
     }
 
-    fn decide(&self, watermarks: &Watermarks, unfinished: &Unfinished) -> Decision {
+    fn decide(&self, watermarks: &Watermarks, described: &Described, unfinished: &Unfinished) -> Decision {
         decide(&Facts {
             spec: self.spec,
             full: self.options.full,
+            another: watermarks.are_of_another(described.identity.as_deref()),
             since: self.options.since,
             watermark: watermarks.last_ok().and_then(|l| l.watermark),
             full_due: full_due(self.settings.run.full_every, watermarks, self.started.timestamp_millis()),
@@ -351,6 +357,7 @@ impl Job<'_> {
                 rows_updated: record.rows.updated,
                 outcome: Outcome::Ok,
                 settings: fingerprint,
+                collection: taken.described.identity.clone(),
             });
             reach(KillPoint::BeforeWatermark);
             taken.watermarks.store(self.lake, ns, taken.read).await?;

@@ -11,6 +11,8 @@ pub struct Facts<'a> {
     pub spec: &'a CollectionSpec,
     /// `--full`
     pub full: bool,
+    /// Under the name stands another collection than was read before.
+    pub another: bool,
     /// `--since`, milliseconds UTC.
     pub since: Option<i64>,
     /// The stored watermark, milliseconds UTC.
@@ -79,7 +81,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         (None, Some(_)) => None,
     };
     let always_full = spec.mode == Mode::Full || spec.timestamp_column.is_none();
-    if facts.full || always_full || facts.full_due || facts.full_unfinished {
+    if facts.full || facts.another || always_full || facts.full_due || facts.full_unfinished {
         return Decision { scope: Scope::Full, watermark: next };
     }
     if let Some(since) = facts.since {
@@ -120,6 +122,7 @@ mod tests {
             rows_updated: 0,
             outcome: Outcome::Ok,
             settings: String::new(),
+            collection: None,
         };
         let due = |written_at: Option<i64>| {
             let mut watermarks = Watermarks::default();
@@ -149,6 +152,7 @@ mod tests {
         Facts {
             spec,
             full: false,
+            another: false,
             since: None,
             watermark,
             full_due: false,

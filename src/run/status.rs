@@ -329,6 +329,7 @@ mod tests {
                 rows_updated: 0,
                 outcome,
                 settings: "s".into(),
+                collection: None,
             });
         }
         let text = watermarks.to_csv().unwrap();

@@ -4,6 +4,7 @@
 use crate::extract::{request, source_at};
 use crate::support::folding::{Flags, Folding, Midway, Origin};
 use crate::support::mongod::{Mongod, fresh_database};
+use crate::support::one_table::OneTable;
 use crate::support::tcp_proxy::TcpProxy;
 use futures::{StreamExt, TryStreamExt};
 use lakefold::error::Kind;
@@ -41,6 +42,32 @@ fn restore(database: &str) {
     let documents: Vec<Document> = (0..RESTORED).map(restored).collect();
     let insert = doc! { "insert": "c", "documents": documents, "writeConcern": concern };
     server.command_on(database, insert).expect("insert");
+}
+
+/// Between two runs, as `mongorestore --drop` and `$out` do it: what is older than the watermark has been read by nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collection_that_was_made_again_is_read_whole_by_the_next_run() {
+    let origin = Origin::new().await;
+    let with = |ids: std::ops::Range<i32>, n: i32| {
+        let old = DateTime::from_millis(1_714_550_400_000);
+        ids.map(move |id| doc! { "_id": id, "n": n, "updated_at": old }).collect::<Vec<Document>>()
+    };
+    origin.documents().insert_many(with(0..20, 1)).await.expect("insert");
+    let lake = OneTable::of(Mongod::shared().uri(), &origin.database, "updated_at,", None);
+    lake.run(&[], &[]);
+    origin.documents().drop().await.expect("drop");
+    origin.documents().insert_many(with(5..25, 2)).await.expect("insert");
+    let planned = lake.any(&["plan", "--env", "test", "--json"]).output().expect("plan");
+    assert!(String::from_utf8_lossy(&planned.stdout).contains("another collection of this name"), "{planned:?}");
+    let record = lake.run(&[], &[]);
+    assert!(record["warnings"].to_string().contains("another collection than was read before"), "{record:#}");
+    let rows = lake.seen().await.rows;
+    assert!(rows.len() == 20 && rows.iter().all(|row| row.contains("\"n\":2")), "{rows:?}");
+    // It is this one from now on.
+    origin.documents().insert_one(doc! { "_id": 30, "n": 2, "updated_at": DateTime::now() }).await.expect("insert");
+    let record = lake.run(&[], &[]);
+    assert_eq!((&record["mode"], &record["rows"]["read"]), (&"incremental".into(), &1.into()), "{record:#}");
+    origin.drop().await;
 }
 
 /// Connections break, and meanwhile the collection becomes another one: queries that go on after the last `_id` they

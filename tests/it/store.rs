@@ -286,6 +286,7 @@ async fn watermarks_follow_each_other(lake: &Lake) {
         rows_updated: 0,
         outcome: Outcome::Ok,
         settings: "0a1b2c3d".into(),
+        collection: None,
     };
     let (mut file, read) = Watermarks::load(lake, &ns()).await.expect("load");
     assert!(file.last_ok().is_none() && read.is_none());

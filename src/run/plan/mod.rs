@@ -117,7 +117,7 @@ impl Planning<'_> {
     async fn fill(&self, spec: &CollectionSpec, plan: &mut CollectionPlan) -> Result<()> {
         let stored = self.stored(&spec.namespace).await?;
         let described = self.survey.describe(&spec.namespace, spec.timestamp_column.as_ref()).await?;
-        let decision = self.decide(spec, &stored, plan);
+        let decision = self.decide(spec, &stored, &described, plan);
         let whole = !matches!(decision.scope, Scope::Since { .. });
         let settings = self.settings;
         let now = TableSettings::of(spec, settings.timezone, settings.timestamps, settings.hash_key.as_ref());
@@ -167,16 +167,24 @@ impl Planning<'_> {
         })
     }
 
-    fn decide(&self, spec: &CollectionSpec, stored: &Stored, plan: &mut CollectionPlan) -> Decision {
+    fn decide(
+        &self,
+        spec: &CollectionSpec,
+        stored: &Stored,
+        described: &Described,
+        plan: &mut CollectionPlan,
+    ) -> Decision {
         let now = clock::now().timestamp_millis();
         let last = stored.watermarks.last_ok();
         let watermark = last.and_then(|line| line.watermark);
         let due = full_due(self.settings.run.full_every, &stored.watermarks, now);
         let unfinished = stored.journal.as_ref().filter(|journal| last.is_none_or(|l| l.run_id != journal.run_id));
         let full_unfinished = unfinished.is_some_and(|journal| journal.mode == "full");
+        let another = stored.watermarks.are_of_another(described.identity.as_deref());
         let decision = decide(&Facts {
             spec,
             full: self.options.full,
+            another,
             since: self.options.since,
             watermark,
             full_due: due,
@@ -194,6 +202,7 @@ impl Planning<'_> {
             (Scope::Full, _) if always => "mode is full",
             (Scope::Full, _) if spec.timestamp_column.is_none() => "no timestamp_column",
             (Scope::Full, None) => "first run",
+            (Scope::Full, _) if another => "another collection of this name",
             (Scope::Full, Some(_)) => "full_every is due",
         };
         decision.mode().clone_into(&mut plan.mode);
