@@ -1,7 +1,7 @@
 //! How one collection's share of `--memory` is divided.
 
+use super::sort_files;
 use super::widths::{Widths, rows_within};
-use super::{scratch, sort_files};
 use crate::error::{Kind, Result, ResultExt};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -9,7 +9,6 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 use std::path::Path;
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// What each step of one collection may hold at a time, all in bytes.
 ///
@@ -94,13 +93,10 @@ impl Budget {
     /// many as sorting rows of `widest` bytes takes.
     pub fn sorting(&self, scratch: &Path, widest: u64) -> Result<Sorting> {
         let pool = self.sort_pool.max(sorting_takes(widest));
-        let within = scratch.to_owned();
-        let folder = move || {
-            TempDir::with_prefix_in("sorts-", &within).map_err(|e| scratch::error("make a folder in", &within, &e))
-        };
+        let folder = scratch.to_owned();
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
-            .with_disk_manager_builder(sort_files::disk_manager(folder))
+            .with_disk_manager_builder(sort_files::disk_manager(move || Ok(folder.clone())))
             .build_arc()
             .or_error(Kind::Lake, "prepare sorting")?;
         Ok(Sorting { runtime, reservation: (self.sort_pool / 8).clamp(1 << 20, RESERVATION_MAX), batch: self.batch })

@@ -12,10 +12,10 @@ use datafusion::execution::spill_file::{SpillFile, SpillWriter, TempFileFactory}
 use futures::stream::{self, Stream, StreamExt};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use tempfile::{Builder, TempDir, TempPath};
+use std::sync::Arc;
+use tempfile::{Builder, TempPath};
 
 /// Spilled runs that one sort merges at a time, each of which is an open file. What is wide or much spills hundreds of
 /// runs, and memory alone would let all of them be merged at once; of more than these some are merged first.
@@ -24,42 +24,29 @@ pub(super) const RUNS_AT_ONCE: usize = 16;
 /// Bytes that are read at once.
 const READ: usize = 128 << 10;
 
-type MakeFolder = Box<dyn Fn() -> Result<TempDir, Error> + Send + Sync>;
+type Folder = Box<dyn Fn() -> Result<PathBuf, Error> + Send + Sync>;
 
-/// Plans spill into files of a folder that `make` makes for the first of them; only the disk says when it is full.
-pub fn disk_manager(make: impl Fn() -> Result<TempDir, Error> + Send + Sync + 'static) -> DiskManagerBuilder {
-    let files = SortFiles { make: Box::new(make), folder: OnceLock::new() };
+/// Plans spill into files of `folder`, which is asked for at each of them; only the disk says when it is full.
+pub fn disk_manager(folder: impl Fn() -> Result<PathBuf, Error> + Send + Sync + 'static) -> DiskManagerBuilder {
+    let files = SortFiles { folder: Box::new(folder) };
     DiskManagerBuilder::default().with_temp_file_factory(Arc::new(files)).with_max_spill_merge_fan_in(RUNS_AT_ONCE)
 }
 
 struct SortFiles {
-    make: MakeFolder,
-    folder: OnceLock<Arc<TempDir>>,
-}
-
-impl SortFiles {
-    fn folder(&self) -> Result<Arc<TempDir>> {
-        if let Some(folder) = self.folder.get() {
-            return Ok(Arc::clone(folder));
-        }
-        let made = (self.make)().map_err(|e| DataFusionError::External(Box::new(e)))?;
-        // Of two threads that make one, the first stays.
-        Ok(Arc::clone(self.folder.get_or_init(|| Arc::new(made))))
-    }
+    folder: Folder,
 }
 
 impl TempFileFactory for SortFiles {
     fn create_temp_file(&self, _: &str) -> Result<Arc<dyn SpillFile>> {
-        let folder = self.folder()?;
-        let file = Builder::new().prefix("sort-").tempfile_in(folder.path())?;
-        Ok(Arc::new(SortFile { path: file.into_temp_path(), _folder: folder }))
+        let folder = (self.folder)().map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let file = Builder::new().prefix("sort-").tempfile_in(folder)?;
+        Ok(Arc::new(SortFile { path: file.into_temp_path() }))
     }
 }
 
-/// A file that is removed with the last that needs it, and its folder with the last file.
+/// A file that is removed with the last that needs it.
 struct SortFile {
     path: TempPath,
-    _folder: Arc<TempDir>,
 }
 
 impl SpillFile for SortFile {

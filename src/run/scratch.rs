@@ -6,6 +6,7 @@ use crate::lake;
 use std::fs::{DirEntry, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -24,6 +25,34 @@ pub fn folder() -> Result<TempDir> {
         .tempdir()
         .or_error(Kind::Lake, "make a scratch folder")
         .map_err(|e| e.hint("set TMPDIR to a folder with room"))
+}
+
+/// A [`folder`] that is made when it is first needed and is gone with this, whoever has files open in it: tasks of a query
+/// that failed keep theirs until they are polled again, for which the end of the process does not wait.
+#[derive(Default)]
+pub struct SpillFolder(Arc<OnceLock<TempDir>>);
+
+impl SpillFolder {
+    /// Gives its path.
+    pub fn on_demand(&self) -> impl Fn() -> Result<PathBuf> + Send + Sync + use<> {
+        let made = Arc::clone(&self.0);
+        move || {
+            if let Some(folder) = made.get() {
+                return Ok(folder.path().to_owned());
+            }
+            let new = folder()?;
+            // Of two threads that make one, the first stays.
+            Ok(made.get_or_init(|| new).path().to_owned())
+        }
+    }
+}
+
+impl Drop for SpillFolder {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.get() {
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
+    }
 }
 
 /// Folders of processes that are dead, or that nothing is known of any more: the host was restarted, or it was another

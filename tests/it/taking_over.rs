@@ -43,7 +43,7 @@ async fn lakefold_goes_on_from_the_watermark_of_an_older_job() {
     assert_eq!(record["collections"][0]["window_from"], "2024-05-20T04:00:00.000Z");
     assert_eq!(ids(&place, &database), [3, 4], "what the source held before stays in the old table");
     let text = std::fs::read_to_string(place.path().join(&file)).expect("the file");
-    assert!(text.starts_with("written_at,") && text.contains(",format,settings\n"), "{text}");
+    assert!(text.starts_with("written_at,") && text.contains(",format,settings,collection\n"), "{text}");
     assert!(text.contains("glue-jr_5d1c") && text.lines().count() == 3, "the older job's line stays:\n{text}");
     place.run(&["--full"], 0);
     assert_eq!(ids(&place, &database), [1, 2, 3, 4]);

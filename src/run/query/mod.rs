@@ -10,8 +10,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use super::output;
 pub use super::output::ResultFormat;
-use super::{output, scratch};
+use super::scratch::SpillFolder;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::lake::{self, Lake, layout};
 use crate::merge::{scratch as spilling, sort_files};
@@ -26,7 +27,9 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -76,7 +79,8 @@ pub async fn rows(
 ) -> Result<SendableRecordBatchStream> {
     require_folder(&settings.lake.url)?;
     let lake = Lake::open(&settings.lake).await?;
-    let session = session(&lake, specs, settings.run.memory)?;
+    let spilled = SpillFolder::default();
+    let session = session(&lake, specs, settings.run.memory, &spilled)?;
     let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let state = session.state();
     if sql.trim().is_empty() {
@@ -89,16 +93,20 @@ pub async fn rows(
     reading.verify_plan(&plan).map_err(|e| planning(&e))?;
     let frame = session.execute_logical_plan(plan).await.map_err(|e| planning(&e))?;
     let frame = params::fill(frame, &given, &named)?;
-    frame.execute_stream().await.map_err(|e| planning(&e))
+    let rows = frame.execute_stream().await.map_err(|e| planning(&e))?;
+    let schema = rows.schema();
+    // What was spilled is gone with the rows.
+    let held = rows.inspect(move |_| _ = &spilled);
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, held)))
 }
 
-fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64) -> Result<SessionContext> {
+fn session(lake: &Lake, specs: &[CollectionSpec], memory: u64, spilled: &SpillFolder) -> Result<SessionContext> {
     let what = "prepare the query";
     // A quarter stays for what no pool counts: footers, decoded pages, the rows being written.
     let pool = usize::try_from(memory / 4 * 3).unwrap_or(usize::MAX);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
-        .with_disk_manager_builder(sort_files::disk_manager(scratch::folder))
+        .with_disk_manager_builder(sort_files::disk_manager(spilled.on_demand()))
         .build_arc()
         .or_error(Kind::Lake, what)?;
     let url = ObjectStoreUrl::parse(STORE).or_error(Kind::Invariant, what)?;
