@@ -5,6 +5,7 @@
 //! completions as AWS does, and moto does not.
 
 use crate::support::folding::Origin;
+use crate::support::lakefold::Ended;
 use crate::support::mongod::Mongod;
 use crate::support::one_table::{OneTable, SMALL, signal};
 use crate::support::s3::S3;
@@ -94,11 +95,16 @@ async fn is_succeeded(lake: &OneTable<'_>) {
     }
 }
 
+/// How a paused process ends that goes on now.
+fn woken(paused: Child) -> Ended {
+    signal(&paused, "-CONT");
+    Ended::of(paused.wait_with_output().expect("wait"))
+}
+
 /// Lets the paused owner go on, which must fail and change nothing of what its successor wrote.
 async fn wakes(lake: &OneTable<'_>, paused: Child, point: &str) {
     let left = work(lake).await;
-    signal(&paused, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    let ended = woken(paused);
     // One that had moved its watermark before it slept has done its part.
     let complete = point == "before-journal-removed";
     assert!(ended.code == 1 || complete, "{point}: the paused owner ended well\n{ended}");
@@ -208,8 +214,7 @@ async fn what_a_paused_owner_adds_beside_its_successors_work_is_mended_by_the_ne
     let (lake, paused) = asleep_before_x(&origin, &server, &[]).await;
     successor(&lake, &paused).await;
     let seen = lake.seen().await;
-    signal(&paused, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    let ended = woken(paused);
     assert_eq!(ended.code, 1, "{ended}");
     lake.run(&[], &[]);
     assert_eq!(lake.seen().await.rows, seen.rows);
@@ -231,8 +236,7 @@ async fn what_a_paused_owner_adds_when_it_is_stopped_is_mended_by_the_next_run()
     successor(&lake, &owner).await;
     let seen = lake.seen().await;
     signal(&owner, "-TERM");
-    signal(&owner, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(owner.wait_with_output().expect("wait"));
+    let ended = woken(owner);
     assert_eq!(ended.code, 143, "{ended}");
     assert!(!proxy.hit().is_empty(), "the write was answered");
     assert!(work(&lake).await.keys().any(|key| key.contains("/site=x/")), "nothing was written beside the successor");
@@ -257,8 +261,7 @@ async fn a_renewal_whose_answer_is_lost_costs_no_run() {
     proxy.set(Rule { times: 1, ..Rule::always(renewal, Fault::DoneThenSilence) });
     // So that it goes on reading until the renewal after that one.
     source.delay(Duration::from_secs(5));
-    signal(&run, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(run.wait_with_output().expect("wait"));
+    let ended = woken(run);
     assert_eq!(ended.code, 0, "{ended}");
     assert!(proxy.hit().contains(&renewal) && ended.stderr.contains("not renewed: no answer"), "{ended}");
     assert!(proxy.seen()[&renewal] > 1, "it ended before the next renewal");
@@ -303,8 +306,7 @@ async fn a_paused_owner_keeps_a_lake_on_disk() {
     let paused = paused(&lake, "before-data").await;
     let busy = lake.attempt(&[], &[LEASE]);
     assert!(busy.code == 1 && busy.stdout.contains(&format!("(pid {})", paused.id())), "{busy}");
-    signal(&paused, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    let ended = woken(paused);
     assert_eq!(ended.code, 0, "{ended}");
     undisturbed.run(&[], &[]);
     assert_eq!(lake.seen().await, undisturbed.seen().await);
@@ -326,8 +328,7 @@ async fn a_run_that_sleeps_at_its_journal_leaves_the_work_of_a_dead_one_on_recor
     assert_eq!(killed.code, 137, "{killed}");
     let paused = lake.paused(&[], "before-journal", &[LEASE]).await;
     is_succeeded(&lake).await;
-    signal(&paused, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(paused.wait_with_output().expect("wait"));
+    let ended = woken(paused);
     assert_eq!(ended.code, 1, "{ended}");
     undisturbed.run(&[], &[]);
     lake.run(&[], &[]);
@@ -344,8 +345,7 @@ async fn what_a_paused_owner_adds_while_its_successor_publishes_is_mended_by_the
     let (lake, owner) = asleep_before_x(&origin, &server, &[]).await;
     is_succeeded(&lake).await;
     let under_way = lake.paused(&[], "after-journal", &[]).await;
-    signal(&owner, "-CONT");
-    let ended = crate::support::lakefold::Ended::of(owner.wait_with_output().expect("wait"));
+    let ended = woken(owner);
     assert_eq!(ended.code, 1, "{ended}");
     signal(&under_way, "-CONT");
     under_way.wait_with_output().expect("wait");
@@ -376,8 +376,7 @@ async fn a_run_that_slept_before_its_lease_reads_its_window_again() {
         write(3, time).await;
         let other = lake.attempt(&[], dies);
         assert_eq!(other.code == 0, dies.is_empty(), "{other}");
-        signal(&sleeper, "-CONT");
-        let ended = crate::support::lakefold::Ended::of(sleeper.wait_with_output().expect("wait"));
+        let ended = woken(sleeper);
         assert_eq!(ended.code, 0, "{ended}");
         let rows = lake.seen().await.rows;
         assert!(rows.iter().all(|row| row.contains("\"n\":3")), "{dies:?}: {rows:?}");
